@@ -1,0 +1,39 @@
+"""Parts and their figures, each with its source; interconnect options put together from them."""
+
+from cluster_sim.catalogue.entries import Accelerator, Constants, Entry, Nic, Ocs, ScaleUp, Switch, Technology
+from cluster_sim.catalogue.figure import Figure
+from cluster_sim.catalogue.interconnect import Interconnect, LinkEnds
+from cluster_sim.catalogue.load import (
+    SECTIONS,
+    accelerator,
+    constants,
+    entries,
+    nic,
+    ocs,
+    scale_up,
+    switch,
+    technology,
+)
+
+__all__ = [
+    "SECTIONS",
+    "Accelerator",
+    "Constants",
+    "Entry",
+    "Figure",
+    "Interconnect",
+    "LinkEnds",
+    "Nic",
+    "Ocs",
+    "ScaleUp",
+    "Switch",
+    "Technology",
+    "accelerator",
+    "constants",
+    "entries",
+    "nic",
+    "ocs",
+    "scale_up",
+    "switch",
+    "technology",
+]

@@ -1,0 +1,92 @@
+"""A number about the world: typical, low, high, year, source, and how far to trust it."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationInfo, model_validator
+
+from cluster_sim.core import Spec
+from cluster_sim.core.units import (
+    BYTES,
+    BYTES_PER_S,
+    COUNT,
+    DECIBELS,
+    DOLLARS,
+    DOLLARS_PER_JOULE,
+    FLOP_PER_S,
+    JOULES_PER_BIT,
+    METRES,
+    PER_YEAR,
+    RATIO,
+    SECONDS,
+    SECONDS_PER_METRE,
+    WATTS,
+    Dimension,
+)
+
+#: V1 read in the originating text; V2 stated by a text that names a primary source; V3 retrieved but weak; D arithmetic
+#: on V rows; M unverified: an assumption, shown as such.
+Status = Literal["V1", "V2", "V3", "D", "M"]
+
+
+class Figure(Spec):
+    """A sourced number in SI units.
+
+    Attributes:
+        typical: the value that runs use.
+        low, high: the range that sources give, or None.
+        unit: how the source writes it.
+        year: of the figure.
+        source: where it stands.
+        status: how far to trust it; M is unverified.
+    """
+
+    typical: float
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+    year: int
+    source: str = Field(min_length=1)
+    status: Status
+
+    @property
+    def is_unverified(self) -> bool:
+        """True where no source was retrieved."""
+        return self.status == "M"
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Figure":
+        low, high = (self.typical if bound is None else bound for bound in (self.low, self.high))
+        if not low <= self.typical <= high:
+            raise ValueError(f"expected low <= typical <= high, got {low}, {self.typical}, {high}")
+        return self
+
+
+def _figure_of(dimension: Dimension) -> Any:
+    def read(value: Any, info: ValidationInfo) -> Any:
+        if not isinstance(value, dict):
+            return value
+        parsed = dict(value)
+        for bound in ("typical", "low", "high"):
+            if isinstance(parsed.get(bound), str):
+                parsed.setdefault("unit", parsed[bound].strip().partition(" ")[2])
+            if bound in parsed:
+                parsed[bound] = dimension.read(parsed[bound], info)
+        return parsed
+
+    return Annotated[Figure, BeforeValidator(read)]
+
+
+SecondsFigure = _figure_of(SECONDS)
+BytesFigure = _figure_of(BYTES)
+BytesPerSecondFigure = _figure_of(BYTES_PER_S)
+FlopPerSecondFigure = _figure_of(FLOP_PER_S)
+MetresFigure = _figure_of(METRES)
+WattsFigure = _figure_of(WATTS)
+DollarsFigure = _figure_of(DOLLARS)
+DecibelsFigure = _figure_of(DECIBELS)
+RatioFigure = _figure_of(RATIO)
+CountFigure = _figure_of(COUNT)
+SecondsPerMetreFigure = _figure_of(SECONDS_PER_METRE)
+PerYearFigure = _figure_of(PER_YEAR)
+JoulesPerBitFigure = _figure_of(JOULES_PER_BIT)
+DollarsPerJouleFigure = _figure_of(DOLLARS_PER_JOULE)

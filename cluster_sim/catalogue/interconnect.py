@@ -1,0 +1,112 @@
+"""An interconnect option: which technology carries each tier, behind which switches and NICs."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field, model_validator
+
+from cluster_sim.catalogue import load
+from cluster_sim.catalogue.entries import Nic, Ocs, Switch, Technology
+from cluster_sim.core import BytesPerSecond, Spec
+
+TechnologyName = Annotated[str, AfterValidator(lambda name: load.technology(name) and name)]
+SwitchName = Annotated[str, AfterValidator(lambda name: load.switch(name) and name)]
+NicName = Annotated[str, AfterValidator(lambda name: load.nic(name) and name)]
+OcsName = Annotated[str, AfterValidator(lambda name: load.ocs(name) and name)]
+
+
+class LinkEnds(Spec):
+    """The technologies at the two ends of a tier's links; one name in a file stands for both.
+
+    Attributes:
+        lower: at the end nearer to the accelerator.
+        upper: at the end nearer to the core.
+    """
+
+    lower: TechnologyName
+    upper: TechnologyName
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_for_both(cls, data: Any) -> Any:
+        return {"lower": data, "upper": data} if isinstance(data, str) else data
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> "LinkEnds":
+        lower, upper = self.technologies
+        if self.lower != self.upper and "cable" in (lower.form, upper.form):
+            raise ValueError(f"a cable is the same at both ends; got {self.lower!r} and {self.upper!r}")
+        if lower.medium != upper.medium:
+            raise ValueError(f"{self.lower!r} is {lower.medium}, {self.upper!r} is {upper.medium}: they do not meet")
+        return self
+
+    @property
+    def technologies(self) -> tuple[Technology, Technology]:
+        """The catalogue entries, lower end first."""
+        return load.technology(self.lower), load.technology(self.upper)
+
+    @property
+    def reach_m(self) -> float:
+        """The shorter reach of the two ends."""
+        return min(technology.reach.typical for technology in self.technologies)
+
+    @property
+    def label(self) -> str:
+        """``800g-dsp-dr8`` or ``800g-dsp-dr8 / cpo-800g``."""
+        return self.lower if self.lower == self.upper else f"{self.lower} / {self.upper}"
+
+
+class Interconnect(Spec):
+    """One option to compare: tiers to technologies, at one line rate per accelerator.
+
+    Attributes:
+        port_rate_bytes_per_s: line rate of one port, per direction; an accelerator has one port.
+        nic: what drives the accelerator's port.
+        switch: packet switch of every tier.
+        host_leaf, leaf_spine, spine_core: technologies of the packet tiers.
+        spine_ocs: technology of links into optical circuit switches; ``spine_core`` where it is not given.
+        ocs: the circuit switch, where a topology has one.
+    """
+
+    port_rate_bytes_per_s: BytesPerSecond = Field(gt=0)
+    nic: NicName
+    switch: SwitchName
+    host_leaf: LinkEnds
+    leaf_spine: LinkEnds
+    spine_core: LinkEnds
+    spine_ocs: LinkEnds | None = None
+    ocs: OcsName = "palomar-mems"
+
+    @model_validator(mode="after")
+    def _modules_carry_ports(self) -> "Interconnect":
+        for tier in ("host_leaf", "leaf_spine", "spine_core", "spine_ocs"):
+            for technology in self.ends(tier).technologies:
+                if technology.rate.typical < self.port_rate_bytes_per_s * (1 - 1e-9):
+                    raise ValueError(f"{tier}: {technology.title} is slower than a port; lower port_rate or replace it")
+        return self
+
+    def ends(self, tier: str) -> LinkEnds:
+        """Technologies at the ends of a tier's links."""
+        if tier == "spine_ocs":
+            return self.spine_ocs or self.spine_core
+        ends: LinkEnds = getattr(self, tier)
+        return ends
+
+    @property
+    def switch_entry(self) -> Switch:
+        """The packet switch."""
+        return load.switch(self.switch)
+
+    @property
+    def nic_entry(self) -> Nic:
+        """The network interface."""
+        return load.nic(self.nic)
+
+    @property
+    def ocs_entry(self) -> Ocs:
+        """The circuit switch."""
+        return load.ocs(self.ocs)
+
+    @property
+    def num_ports(self) -> int:
+        """Ports of a switch at the port rate."""
+        return self.switch_entry.num_ports(self.port_rate_bytes_per_s)

@@ -1,0 +1,43 @@
+"""What a user may choose in a file: frozen, strict, with units in the values instead of the names."""
+
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from cluster_sim.core.errors import did_you_mean
+from cluster_sim.core.units import strip_unit
+
+
+class Spec(BaseModel):
+    """Base of everything that is read from YAML.
+
+    A field ``link_latency_s`` is written ``link_latency: 500 ns`` in a file; from Python either name works, with SI
+    numbers. Unknown keys are errors that suggest the nearest known one. Instances are frozen and compare by value.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=strip_unit, validate_by_name=True, validate_by_alias=True,
+        validate_default=True,
+    )  # fmt: skip
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _suggest_known_keys(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        try:
+            return handler(data)
+        except ValidationError as error:
+            details = [cls._detail(dict(detail)) for detail in error.errors(include_url=False)]
+            raise ValidationError.from_exception_data(cls.__name__, details) from error
+
+    @classmethod
+    def _detail(cls, detail: dict[str, Any]) -> InitErrorDetails:
+        if detail["type"] == "extra_forbidden" and len(detail["loc"]) == 1:
+            known = tuple(strip_unit(name) for name in cls.model_fields)
+            hint = did_you_mean(str(detail["loc"][0]), known)
+            text = f"unknown key{hint} (known: {', '.join(known)})".replace("{", "{{").replace("}", "}}")
+            return InitErrorDetails(type=PydanticCustomError("unknown_key", text), loc=detail["loc"], input=detail["input"])  # type: ignore[arg-type]
+        kind = detail["type"]
+        if kind == "unknown_key":
+            kind = PydanticCustomError("unknown_key", detail["msg"])
+        return InitErrorDetails(type=kind, loc=detail["loc"], input=detail["input"], ctx=detail.get("ctx", {}))

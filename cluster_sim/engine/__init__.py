@@ -1,0 +1,19 @@
+"""SimPy decides when, kernels decide how fast: one step of one job on one fabric."""
+
+from cluster_sim.engine.accounting import PARTS, busiest_stage, step_parts
+from cluster_sim.engine.ocs import Switching
+from cluster_sim.engine.routes import Routes, route_collectives
+from cluster_sim.engine.simulation import Outcome, Simulation, alone_s, fusible
+
+__all__ = [
+    "PARTS",
+    "Outcome",
+    "Routes",
+    "Simulation",
+    "Switching",
+    "alone_s",
+    "busiest_stage",
+    "fusible",
+    "route_collectives",
+    "step_parts",
+]

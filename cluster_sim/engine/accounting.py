@@ -1,0 +1,67 @@
+"""Where the step's time went, seen from the stage that computes longest.
+
+That stage is either computing or waiting. While it waits, the chain of tasks that released it says for what: a
+collective is exposed communication, another stage's compute is bubble. The parts sum to the step time.
+"""
+
+import numpy as np
+
+from cluster_sim.engine.simulation import Outcome
+from cluster_sim.tables import COMPUTE, NONE, OPTIMIZER, TASK_KINDS, Array, Schedule
+
+#: What an instant of a step can be spent on.
+PARTS = ("compute", "tp", "cp", "ep", "pp", "dp", "bubble", "switching", "optimizer")
+
+
+def step_parts(schedule: Schedule, outcome: Outcome) -> dict[str, float]:
+    """Seconds by part of PARTS; their sum is the step time."""
+    parts = dict.fromkeys(PARTS, 0.0)
+    stage = busiest_stage(schedule)
+    own = np.flatnonzero((schedule.stage == stage) & _is_lane(schedule))
+    clock_s = 0.0
+    for task in own.tolist():
+        _attribute_wait(parts, schedule, outcome, int(outcome.released_by[task]), clock_s, float(outcome.start_s[task]))
+        _attribute_work(parts, schedule, task, float(outcome.end_s[task] - outcome.start_s[task]), is_own=True)
+        clock_s = float(outcome.end_s[task])
+    last = int(np.argmax(outcome.end_s))
+    _attribute_wait(parts, schedule, outcome, last, clock_s, outcome.step_time_s)
+    return parts
+
+
+def busiest_stage(schedule: Schedule) -> int:
+    """The stage with most compute, the lowest of equals."""
+    busy_s = np.bincount(schedule.stage, weights=schedule.compute_s + schedule.fused_s, minlength=schedule.num_stages)
+    return int(np.flatnonzero(busy_s >= busy_s.max() * (1 - 1e-9))[0])
+
+
+def _is_lane(schedule: Schedule) -> Array:
+    return (schedule.kind == COMPUTE) | (schedule.kind == OPTIMIZER)
+
+
+def _attribute_wait(
+    parts: dict[str, float], schedule: Schedule, outcome: Outcome, task: int, from_s: float, to_s: float
+) -> None:
+    """Walk back from ``task``, which ended the wait, through whatever released it."""
+    while to_s > from_s and task != NONE:
+        began_s = max(float(outcome.start_s[task]), from_s)
+        if to_s > began_s:
+            if schedule.collective[task] == NONE:
+                _attribute_work(parts, schedule, task, to_s - began_s, is_own=False)
+            else:
+                stalled_s = min(float(outcome.stalled_s[task]), to_s - began_s)
+                parts["switching"] += stalled_s
+                parts[TASK_KINDS[schedule.kind[task]]] += to_s - began_s - stalled_s
+            to_s = began_s
+        task = int(outcome.released_by[task])
+    parts["bubble"] += max(to_s - from_s, 0.0)
+
+
+def _attribute_work(parts: dict[str, float], schedule: Schedule, task: int, span_s: float, is_own: bool) -> None:
+    """A compute task: the communication fused into it in proportion, the rest is compute, or bubble for the others."""
+    total_s = float(schedule.compute_s[task] + schedule.fused_s[task])
+    fused_s = span_s * float(schedule.fused_s[task]) / total_s if total_s else 0.0
+    parts["tp"] += fused_s
+    if schedule.kind[task] == OPTIMIZER:
+        parts["optimizer"] += span_s - fused_s
+    else:
+        parts["compute" if is_own else "bubble"] += span_s - fused_s

@@ -1,0 +1,114 @@
+"""The network: a SimPy process that lets the kernels run whenever nobody else's turn comes first."""
+
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import Any
+
+import numpy as np
+from simpy.events import Event
+
+from cluster_sim.backend import Backend
+from cluster_sim.core import StalledFlowsError
+from cluster_sim.engine.clock import LATE, Clock
+from cluster_sim.engine.routes import Routes
+from cluster_sim.kernels import FlowState, advance, tick_s
+from cluster_sim.tables import NONE, Array, Collective
+
+#: Called when a collective has finished: task, time it stood still for want of bandwidth, row class that held it back.
+Finished = Callable[[int, float, int], None]
+
+
+class Network:
+    """All flows of a simulation, their rates, and what the rows have carried.
+
+    Collectives on the same route go one after the other, as on one communicator.
+    """
+
+    def __init__(
+        self, clock: Clock, routes: Routes, collectives: tuple[Collective, ...], backend: Backend, setting: int
+    ) -> None:
+        self.clock, self.routes, self.backend = clock, routes, backend
+        self.state = FlowState.idle(routes.table, routes.capacity[setting])
+        self.route = routes.route.tolist()
+        self.size_bytes = [collective.size_bytes for collective in collectives]
+        self.queue: list[deque[tuple[int, int]]] = [deque() for _ in range(len(routes.route_patterns) - 1)]
+        self.stalled_s = [0.0] * len(self.queue)
+        self.on_finished: Finished = lambda task, stalled_s, row: None
+        self._rung = clock.event()
+        self._is_rung = False
+        clock.process(self._run())
+
+    def start(self, task: int, collective: int) -> None:
+        """Run ``collective`` for ``task`` from now on, or when its route is free."""
+        route = self.route[collective]
+        self.queue[route].append((task, collective))
+        if len(self.queue[route]) == 1:
+            self._launch(route, 0)
+
+    def set_capacity(self, capacity: Array) -> None:
+        """Give the rows new capacities, float64[row classes] in bytes/s, from now on."""
+        self.state.capacity = capacity.astype(np.float64)
+        self.state.is_dirty = 1
+        self._ring()
+
+    def check_not_stalled(self) -> None:
+        """StalledFlowsError if flows are in flight that nothing can finish."""
+        tasks = [queue[0] for queue in self.queue if queue]
+        if tasks:
+            row = int(self.state.bottleneck[self.state.active[0]]) if self.state.num_active else NONE
+            names = tuple(f"task {task}" for task, _ in tasks)
+            raise StalledFlowsError(names, self.routes.link_of(row), self.clock.now)
+
+    def _launch(self, route: int, round_number: int) -> None:
+        first, last = self.routes.route_patterns[route : route + 2]
+        if first + round_number < last:
+            _, collective = self.queue[route][0]
+            scale = self.size_bytes[collective]
+            self.state.start(self.routes.table, int(first) + round_number, self.clock.now, scale)
+            self._ring()
+        else:  # nothing to send
+            event = self.clock.ring_at(Event(self.clock), self.clock.now)
+            event.callbacks.append(lambda _: self._complete(route, NONE))
+
+    def _run(self) -> Generator[Event, Any, None]:
+        """Process: let flows move until something else can happen or a pattern finishes, repeat."""
+        while True:
+            yield self._rung
+            self._rung, self._is_rung = self.clock.event(), False
+            finished = advance(self.routes.table, self.state, self.clock.now, self.clock.peek(), self.backend)
+            if finished:
+                if self.state.now_s > self.clock.now:
+                    yield self.clock.ring_at(self.clock.event(), self.state.now_s)
+                for pattern in finished:
+                    self._end_round(pattern)
+                self._ring()
+            elif self.state.next_s < np.inf:
+                timer = self.clock.ring_at(Event(self.clock), self.state.next_s)
+                timer.callbacks.append(self._on_timer)
+
+    def _end_round(self, pattern: int) -> None:
+        route = int(self.routes.pattern_route[pattern])
+        round_number = pattern - int(self.routes.route_patterns[route])
+        self.stalled_s[route] += float(self.state.pattern_stalled_s[pattern])
+        if pattern + 1 < self.routes.route_patterns[route + 1]:
+            self._launch(route, round_number + 1)
+        else:
+            self._complete(route, int(self.state.pattern_bottleneck[pattern]))
+
+    def _complete(self, route: int, row: int) -> None:
+        task, _ = self.queue[route].popleft()
+        stalled_s, self.stalled_s[route] = self.stalled_s[route], 0.0
+        if self.queue[route]:
+            self._launch(route, 0)
+        self.on_finished(task, stalled_s, row)
+
+    def _on_timer(self, _: Event) -> None:
+        """A stale timer only shortened the horizon."""
+        if self.state.next_s <= self.clock.now + tick_s(self.clock.now):
+            self._ring()
+
+    def _ring(self) -> None:
+        """Wake the process once everything else of this instant has happened."""
+        if not self._is_rung:
+            self._is_rung = True
+            self.clock.ring_at(self._rung, self.clock.now, LATE)

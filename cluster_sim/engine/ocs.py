@@ -1,0 +1,102 @@
+"""The OCS controller: switches circuits when the last collective of a phase has ended."""
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from simpy.events import Event
+
+from cluster_sim.engine.clock import Clock
+from cluster_sim.engine.network import Network
+from cluster_sim.engine.routes import Routes
+from cluster_sim.routing import Routing
+from cluster_sim.tables import NONE, Array, Circuits, Schedule
+
+
+class PhaseCounter:
+    """How many collectives of each phase have not ended; rings when a phase is over."""
+
+    def __init__(self, clock: Clock, schedule: Schedule) -> None:
+        runs = schedule.collective[schedule.collective != NONE]
+        self._phase = [collective.phase for collective in schedule.collectives]
+        phase = np.array(self._phase, np.int64)[runs]
+        self.left: list[int] = np.bincount(phase, minlength=len(schedule.phases)).tolist()
+        self.over = [clock.event() for _ in schedule.phases]
+        for number, left in enumerate(self.left):
+            if not left:
+                self.over[number].succeed()
+
+    def end(self, collective: int) -> None:
+        """One run of ``collective`` has ended."""
+        phase = self._phase[collective]
+        self.left[phase] -= 1
+        if not self.left[phase]:
+            self.over[phase].succeed()
+
+
+@dataclass(frozen=True, slots=True)
+class Switching:
+    """One reconfiguration: when it began, when light and data were back, and how many circuits it made."""
+
+    start_s: float
+    end_s: float
+    setting: int
+    num_circuits: int
+
+
+class OcsController:
+    """Takes the OCS through the settings of a step. A step follows on a step, so the first setting is the last one."""
+
+    def __init__(
+        self, clock: Clock, routes: Routes, routing: Routing, network: Network, phases: PhaseCounter, setting: int
+    ) -> None:
+        self.clock, self.routes, self.routing, self.network, self.phases = clock, routes, routing, network, phases
+        self.setting = setting
+        self.log: list[Switching] = []
+        self.carried: list[tuple[int, Array]] = []
+        if len(routes.settings) > 1:
+            clock.process(self._run())
+
+    def _run(self) -> Generator[Event, Any, None]:
+        """Process: before each phase, switch what changes, as soon as nobody of the phase before needs it."""
+        for phase, setting in enumerate(self.routes.phase_setting.tolist()):
+            if setting != self.setting:
+                yield from self._switch(setting)
+            yield self.phases.over[phase]
+
+    def _switch(self, setting: int) -> Generator[Event, Any, None]:
+        """Changed ports are dark until the circuit has switched and the transceivers have locked; the rest goes on."""
+        planner = self.routes.fabric.planner
+        old, new = self.routes.settings[self.setting], self.routes.settings[setting]
+        assert planner is not None and old is not None and new is not None
+        start_s, kept = self.clock.now, _kept(old, new)
+        self.network.set_capacity(self.capacity_of(kept))
+        yield self.clock.timeout(planner.switch_s)
+        self.close_setting()
+        self.setting = setting
+        self.network.set_capacity(self.routes.capacity[setting])
+        self.log.append(Switching(start_s, self.clock.now, setting, len(new.in_link) - len(kept.in_link)))
+
+    def capacity_of(self, circuits: Circuits) -> Array:
+        """float64[row classes] with these circuits only."""
+        capacity: Array = self.routing.rows(self.routes.fabric, circuits).capacity_bytes_per_s[self.routes.quotient.row]
+        return capacity
+
+    def close_setting(self) -> None:
+        """Put aside what the rows carried under this setting."""
+        state = self.network.state
+        self.carried.append(
+            (self.setting, np.stack([state.row_bytes, state.row_busy_s, state.row_full_s, state.row_peak]))
+        )
+        for column in (state.row_bytes, state.row_busy_s, state.row_full_s, state.row_peak):
+            column[:] = 0.0
+
+
+def _kept(old: Circuits, new: Circuits) -> Circuits:
+    """Circuits that both settings have."""
+    pairs = [circuits.in_link.astype(np.int64) * (2**31) + circuits.out_link for circuits in (old, new)]
+    keep = np.isin(pairs[0], pairs[1])
+    return Circuits(
+        old.src_pod[keep], old.dst_pod[keep], old.in_link[keep], old.out_link[keep], old.num_pods
+    )  # fmt: skip

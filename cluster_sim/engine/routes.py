@@ -1,0 +1,179 @@
+"""Collectives as flows, ready for the kernels: routed, refined, and with the capacities of every OCS setting.
+
+A route is what collectives with the same traffic and OCS setting share; a collective is a route with a size. A pattern
+is one round of a route.
+"""
+
+import logging
+from dataclasses import dataclass
+
+import numpy as np
+
+from cluster_sim.kernels import FlowTable, Quotient, refine
+from cluster_sim.routing import Routing
+from cluster_sim.tables import NONE, Array, Circuits, Collective, Fabric, Flows, Rows, starts_of
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Routes:
+    """Everything the network needs to know before it starts.
+
+    Attributes:
+        fabric: the fabric.
+        table: what may flow: classes of flows over classes of rows.
+        quotient: which flows and rows the classes stand for.
+        route: int32[collectives], route of each.
+        route_patterns: int64[routes+1], where each route's patterns start; one per round.
+        pattern_route: int32[patterns].
+        settings: circuits of each OCS setting; (None,) without OCS.
+        phase_setting: int32[phases], setting of each phase of a step.
+        rows: of each setting, before refinement.
+        capacity: float64[settings, row classes], bytes/s.
+    """
+
+    fabric: Fabric
+    table: FlowTable
+    quotient: Quotient
+    route: Array
+    route_patterns: Array
+    pattern_route: Array
+    settings: tuple[Circuits | None, ...]
+    phase_setting: Array
+    rows: tuple[Rows, ...]
+    capacity: Array
+
+    def link_of(self, row_class: int) -> str:
+        """Name of a link that the row class stands for."""
+        if row_class == NONE:
+            return "none"
+        for rows in self.rows:
+            links = np.flatnonzero(rows.link_row == self.quotient.row[row_class])
+            if len(links):
+                return self.fabric.link_name(int(links[0]))
+        return f"row {row_class}"
+
+
+def route_collectives(
+    collectives: tuple[Collective, ...], num_runs: Array, fabric: Fabric, routing: Routing, key: int, num_phases: int
+) -> Routes:
+    """Set the OCS for the traffic, route every collective, and merge what nothing can tell apart.
+
+    Args:
+        collectives: C patterns.
+        num_runs: int64[C], how often each runs; the weights of the traffic matrix.
+        fabric: where they run.
+        routing: how paths are chosen.
+        key: 64 random bits of this job.
+        num_phases: OCS phases of a step.
+    """
+    settings, phase_setting = _settings(collectives, num_runs, fabric, num_phases)
+    rows = tuple(routing.rows(fabric, circuits) for circuits in settings)
+    numbers: dict[tuple[int, int], int] = {}
+    flows: list[Flows] = []
+    route = np.empty(len(collectives), np.int32)
+    for number, collective in enumerate(collectives):
+        setting = int(phase_setting[collective.phase])
+        same = (id(collective.traffic), setting)
+        if same not in numbers:
+            numbers[same] = len(flows)
+            flows.append(routing.route(collective.traffic, fabric, settings[setting], key))
+        route[number] = numbers[same]
+    rounds = np.array([int(flow.round.max(initial=-1)) + 1 for flow in flows], np.int64)
+    route_patterns = starts_of(rounds)
+    table, quotient = _merge(flows, route_patterns, rows)
+    logger.info("%d flows in %d classes", len(quotient.flow_class), len(quotient.flow))
+    return Routes(
+        fabric=fabric, table=table, quotient=quotient, route=route, route_patterns=route_patterns,
+        pattern_route=np.repeat(np.arange(len(flows), dtype=np.int32), rounds), settings=settings,
+        phase_setting=phase_setting, rows=rows,
+        capacity=np.stack([row.capacity_bytes_per_s[quotient.row] for row in rows]),
+    )  # fmt: skip
+
+
+def _settings(
+    collectives: tuple[Collective, ...], num_runs: Array, fabric: Fabric, num_phases: int
+) -> tuple[tuple[Circuits | None, ...], Array]:
+    """Circuits of each setting, and the setting of each phase."""
+    if fabric.planner is None:
+        return (None,), np.zeros(num_phases, np.int32)
+    demand = _demand(collectives, num_runs, fabric, num_phases)
+    if not fabric.planner.per_phase:
+        return (fabric.planner.connect(demand.sum(axis=0)),), np.zeros(num_phases, np.int32)
+    settings: list[Circuits] = []
+    phase_setting = np.full(num_phases, NONE, np.int32)
+    for phase in np.flatnonzero(demand.any(axis=(1, 2))):
+        circuits = fabric.planner.connect(demand[phase])
+        same = [number for number, known in enumerate(settings) if _is_same(known, circuits)]
+        if not same:
+            settings.append(circuits)
+        phase_setting[phase] = same[0] if same else len(settings) - 1
+    if not settings:
+        return (fabric.planner.connect(demand.sum(axis=0)),), np.zeros(num_phases, np.int32)
+    return tuple(settings), _stay(phase_setting)
+
+
+def _stay(phase_setting: Array) -> Array:
+    """A phase without traffic between pods leaves the circuits as they are; a step follows on a step."""
+    used = phase_setting[phase_setting != NONE]
+    before, filled = used[-1], phase_setting.copy()
+    for phase, setting in enumerate(phase_setting):
+        filled[phase] = before if setting == NONE else setting
+        before = filled[phase]
+    return filled
+
+
+def _demand(collectives: tuple[Collective, ...], num_runs: Array, fabric: Fabric, num_phases: int) -> Array:
+    """float64[phases, pods, pods]: bytes from pod to pod in a step."""
+    pods = fabric.num_pods
+    demand = np.zeros((num_phases, pods * pods))
+    for collective, runs in zip(collectives, num_runs, strict=True):
+        traffic = collective.traffic
+        pair = fabric.endpoint_pod[traffic.edge_src].astype(np.int64) * pods + fabric.endpoint_pod[traffic.edge_dst]
+        sent = traffic.size_bytes[traffic.edge_transfer] * collective.size_bytes * runs
+        demand[collective.phase] += np.bincount(pair, weights=sent, minlength=pods * pods)
+    demand = demand.reshape(num_phases, pods, pods)
+    demand[:, np.arange(pods), np.arange(pods)] = 0.0
+    return demand
+
+
+def _is_same(one: Circuits, other: Circuits) -> bool:
+    return np.array_equal(one.in_link, other.in_link) and np.array_equal(one.out_link, other.out_link)
+
+
+def _merge(flows: list[Flows], route_patterns: Array, rows: tuple[Rows, ...]) -> tuple[FlowTable, Quotient]:
+    """One table of all routes, refined; flows of different patterns are never merged."""
+    pattern = np.concatenate([flow.round + route_patterns[number] for number, flow in enumerate(flows)])
+    order = np.argsort(pattern, kind="stable")
+    counts = np.concatenate([np.diff(flow.hop_starts) for flow in flows])
+    assert np.array_equal(order, np.arange(len(order))), "rounds of a traffic are in order"
+    size = np.concatenate([flow.size_bytes for flow in flows])
+    latency = np.concatenate([flow.latency_s for flow in flows])
+    quotient = refine(
+        starts_of(counts),
+        np.concatenate([flow.hop_row for flow in flows]),
+        np.concatenate([flow.hop_weight for flow in flows]),
+        _colour(pattern.astype(np.float64), size, latency),
+        _colour(*(row.capacity_bytes_per_s for row in rows)),
+    )
+    first = quotient.flow
+    class_pattern = pattern[first].astype(np.int32)
+    table = FlowTable(
+        pattern=class_pattern,
+        pattern_starts=starts_of(np.bincount(class_pattern, minlength=int(route_patterns[-1]))),
+        size_bytes=size[first], latency_s=latency[first], hop_starts=quotient.hop_starts, hop_row=quotient.hop_row,
+        hop_weight=quotient.hop_weight, num_flows=quotient.num_flows,
+    )  # fmt: skip
+    return table, quotient
+
+
+def _colour(*columns: Array) -> Array:
+    """int64[n]: equal where all columns are equal, ascending with the first."""
+    order = np.lexsort(columns[::-1])
+    sorted_columns = np.stack(columns)[:, order]
+    new = np.zeros(len(order), np.int64)
+    new[1:] = (sorted_columns[:, 1:] != sorted_columns[:, :-1]).any(axis=0)
+    colour = np.empty(len(order), np.int64)
+    colour[order] = np.cumsum(new)
+    return colour

@@ -1,0 +1,79 @@
+"""The job: a SimPy process per pipeline stage, and a table of which tasks have what they need."""
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+from simpy.events import Event
+
+from cluster_sim.engine.clock import Clock
+from cluster_sim.engine.network import Network
+from cluster_sim.engine.ocs import PhaseCounter
+from cluster_sim.tables import COMPUTE, NONE, OPTIMIZER, Schedule
+
+
+class Stages:
+    """Runs a schedule. Its state is columns over tasks: what they still need, when they started, who released them."""
+
+    def __init__(self, clock: Clock, schedule: Schedule, network: Network, phases: PhaseCounter) -> None:
+        self.clock, self.schedule, self.network, self.phases = clock, schedule, network, phases
+        num = len(schedule)
+        self.needs: list[int] = schedule.num_needs.tolist()
+        self.start_s, self.end_s, self.stalled_s = [np.nan] * num, [np.nan] * num, [0.0] * num
+        self.released_by, self.bottleneck = [NONE] * num, [NONE] * num
+        self.num_done = 0
+        self._unlocks: list[int] = schedule.unlocks.tolist()
+        self._unlocks_starts: list[int] = schedule.unlocks_starts.tolist()
+        self._collective: list[int] = schedule.collective.tolist()
+        self._stage: list[int] = schedule.stage.tolist()
+        self._duration_s: list[float] = (schedule.compute_s + schedule.fused_s).tolist()
+        is_lane = (schedule.kind == COMPUTE) | (schedule.kind == OPTIMIZER)
+        self._lane = [np.flatnonzero(is_lane & (schedule.stage == s)).tolist() for s in range(schedule.num_stages)]
+        self._position = [0] * schedule.num_stages
+        self._waiting_for = [NONE] * schedule.num_stages
+        self._wake = [clock.event() for _ in range(schedule.num_stages)]
+        network.on_finished = self._end_collective
+        for stage in range(schedule.num_stages):
+            clock.process(self._work(stage))
+        for task in np.flatnonzero((schedule.num_needs == 0) & ~is_lane).tolist():
+            self._start_collective(task, NONE)
+
+    def _work(self, stage: int) -> Generator[Event, Any, None]:
+        """Process: do the stage's compute tasks in order, each as soon as it has what it needs."""
+        clock, lane, before = self.clock, self._lane[stage], NONE
+        while self._position[stage] < len(lane):
+            task = lane[self._position[stage]]
+            if self.needs[task]:
+                self._waiting_for[stage] = task
+                self._wake[stage] = clock.event()
+                yield self._wake[stage]
+            else:
+                self.released_by[task] = before
+            self.start_s[task] = clock.now
+            yield clock.timeout(self._duration_s[task])
+            self._position[stage] += 1
+            before = task
+            self._end(task)
+
+    def _start_collective(self, task: int, released_by: int) -> None:
+        self.start_s[task], self.released_by[task] = self.clock.now, released_by
+        self.network.start(task, self._collective[task])
+
+    def _end_collective(self, task: int, stalled_s: float, row: int) -> None:
+        self.stalled_s[task], self.bottleneck[task] = stalled_s, row
+        self.phases.end(self._collective[task])
+        self._end(task)
+
+    def _end(self, task: int) -> None:
+        """Note the time, and let everything go that needed only this."""
+        self.end_s[task] = self.clock.now
+        self.num_done += 1
+        needs = self.needs
+        for after in self._unlocks[self._unlocks_starts[task] : self._unlocks_starts[task + 1]]:
+            needs[after] -= 1
+            if needs[after] == 0:
+                if self._collective[after] != NONE:
+                    self._start_collective(after, task)
+                elif self._waiting_for[self._stage[after]] == after:
+                    self.released_by[after] = task
+                    self._wake[self._stage[after]].succeed()

@@ -1,0 +1,105 @@
+"""Colour refinement: find the flows and rows that nothing can tell apart, and solve one of each kind.
+
+Two flows of one class have the same size, the same start and rows of the same classes with the same weights; two rows
+of one class have the same capacity and are loaded by the same classes. Max-min rates are unique, so flows of one class
+have one rate at all times, and the quotient below has exactly the rates of the whole [Boldi and Vigna 2002, Fibrations
+of graphs: equitable partitions].
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cluster_sim.kernels.segments import segment_sum
+from cluster_sim.tables import Array, grouped, starts_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quotient:
+    """C classes of F flows over K classes of R rows.
+
+    Attributes:
+        flow_class: int32[F].
+        row_class: int32[R].
+        flow: int64[C], one flow of each class, the first.
+        row: int64[K], one row of each class, the first.
+        hop_starts: int64[C+1].
+        hop_row: int32[H'], row classes crossed by each class.
+        hop_weight: float64[H'], load on one row of that class by all flows of the class, per unit of rate of one.
+        num_flows: int64[C], members of each class.
+    """
+
+    flow_class: Array
+    row_class: Array
+    flow: Array
+    row: Array
+    hop_starts: Array
+    hop_row: Array
+    hop_weight: Array
+    num_flows: Array
+
+
+def refine(hop_starts: Array, hop_row: Array, hop_weight: Array, flow_colour: Array, row_colour: Array) -> Quotient:
+    """The coarsest equitable partition that is at least as fine as the colours given.
+
+    Args:
+        hop_starts: int64[F+1]; hop_row: int32[H]; hop_weight: float64[H], as in maxmin_rates.
+        flow_colour: int64[F], flows of different colour are never merged; class numbers ascend with it.
+        row_colour: int64[R], likewise.
+
+    Returns:
+        The classes. Signatures are compared as 64-bit hashes: two different ones collide with probability 2**-64.
+    """
+    num_rows = len(row_colour)
+    hop_flow = np.repeat(np.arange(len(flow_colour), dtype=np.int32), np.diff(hop_starts))
+    by_row, row_starts = grouped(hop_row, np.arange(len(hop_row)), num_rows)
+    weight_bits = _mixed(hop_weight.view(np.uint64))
+    flow_class, row_class = _numbered(flow_colour), _numbered(row_colour)
+    counts = (-1, -1)
+    while counts != (counts := (int(flow_class.max(initial=-1)), int(row_class.max(initial=-1)))):
+        seen_by_row = _mixed(flow_class.astype(np.uint64)[hop_flow] ^ weight_bits)
+        row_class = _split(row_class, segment_sum(seen_by_row[by_row], row_starts))
+        seen_by_flow = _mixed(row_class.astype(np.uint64)[hop_row] ^ weight_bits)
+        flow_class = _split(flow_class, segment_sum(seen_by_flow, hop_starts))
+    return _quotient(hop_flow, hop_row, hop_weight, flow_class, row_class)
+
+
+def _quotient(hop_flow: Array, hop_row: Array, hop_weight: Array, flow_class: Array, row_class: Array) -> Quotient:
+    _, flow = np.unique(flow_class, return_index=True)
+    _, row = np.unique(row_class, return_index=True)
+    on_first = row[row_class[hop_row]] == hop_row
+    pair = flow_class[hop_flow[on_first]].astype(np.int64) * len(row) + row_class[hop_row[on_first]]
+    by_pair = np.argsort(pair, kind="stable")
+    pairs, first = np.unique(pair[by_pair], return_index=True)
+    weight = segment_sum(hop_weight[on_first][by_pair], np.append(first, len(pair)).astype(np.int64))
+    return Quotient(
+        flow_class=flow_class, row_class=row_class, flow=flow, row=row,
+        hop_starts=starts_of(np.bincount(pairs // max(len(row), 1), minlength=len(flow))),
+        hop_row=(pairs % max(len(row), 1)).astype(np.int32), hop_weight=weight,
+        num_flows=np.bincount(flow_class, minlength=len(flow)),
+    )  # fmt: skip
+
+
+def _numbered(colour: Array) -> Array:
+    """int32: 0, 1, 2... in ascending order of colour."""
+    return np.unique(colour, return_inverse=True)[1].astype(np.int32).reshape(-1)
+
+
+def _split(classes: Array, signature: Array) -> Array:
+    """Classes divided by signature; numbers keep the order of the old classes."""
+    keys = np.stack([classes.astype(np.uint64), signature])
+    order = np.lexsort((keys[1], keys[0]))
+    new = np.ones(len(order), dtype=bool)
+    new[1:] = (keys[:, order[1:]] != keys[:, order[:-1]]).any(axis=0)
+    result = np.empty(len(order), np.int32)
+    result[order] = np.cumsum(new) - 1
+    return result
+
+
+def _mixed(value: Array) -> Array:
+    """uint64 scrambled so that sums of different sets differ [splitmix64, Steele et al. 2014]."""
+    value = value.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: Array = value ^ (value >> np.uint64(31))
+    return mixed

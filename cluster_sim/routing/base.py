@@ -1,0 +1,81 @@
+"""What every routing is: it chooses among candidate paths, and weights them."""
+
+from abc import abstractmethod
+
+import numpy as np
+
+from cluster_sim.core import NotBuildableError, Registry, Spec
+from cluster_sim.kernels import segment_sum
+from cluster_sim.tables import NONE, Array, Circuits, Fabric, Flows, Rows, Traffic, starts_of
+
+
+class Routing(Spec):
+    """Base of all routings."""
+
+    @abstractmethod
+    def rows(self, fabric: Fabric, circuits: Circuits | None) -> Rows:
+        """What the kernels take for a link, with its capacity under these circuits."""
+
+    @abstractmethod
+    def choose(self, num_paths: Array, src: Array, dst: Array, key: int) -> Array:
+        """int64[E]: the candidate whose rows each edge loads; ``num_paths`` int64[E] has no zeros."""
+
+    def route(self, traffic: Traffic, fabric: Fabric, circuits: Circuits | None, key: int) -> Flows:
+        """Traffic as flows over rows.
+
+        Args:
+            traffic: F transfers.
+            fabric: where they go.
+            circuits: how the OCS are set; None without OCS.
+            key: 64 random bits of this job, for hashes.
+
+        Raises:
+            NotBuildableError: a pair of endpoints has no path.
+        """
+        src, dst = traffic.edge_src, traffic.edge_dst
+        num_paths = fabric.paths.count(src, dst, circuits)
+        if len(num_paths) and num_paths.min() == 0:
+            edge = int(num_paths.argmin())
+            raise NotBuildableError((f"endpoint {src[edge]} has no path to endpoint {dst[edge]}",))
+        choice = self.choose(num_paths, src, dst, key)
+        hop_edge, hop_link = fabric.paths.links(src, dst, choice, circuits)
+        hop_row = self.rows(fabric, circuits).link_row[hop_link]
+        assert not (hop_row == NONE).any(), "a path crosses a dark link"
+        latency_s = segment_sum(
+            fabric.links.latency_s[hop_link], starts_of(np.bincount(hop_edge, minlength=len(src)))
+        )
+        return _flows(traffic, hop_edge, hop_row, latency_s)
+
+
+def _flows(traffic: Traffic, hop_edge: Array, hop_row: Array, edge_latency_s: Array) -> Flows:
+    """Add up the hops of each transfer: a row that several of its edges cross has their number as weight."""
+    num_rows = int(hop_row.max(initial=0)) + 1
+    pair = traffic.edge_transfer[hop_edge].astype(np.int64) * num_rows + hop_row
+    # A transfer over a trunk of links crosses it twice, in and out of the OCS, but loads it once.
+    _, first = np.unique(hop_edge.astype(np.int64) * num_rows + hop_row, return_index=True)
+    pairs, weight = np.unique(pair[first], return_counts=True)
+    return Flows(
+        size_bytes=traffic.size_bytes,
+        latency_s=_lockstep_latency_s(traffic, edge_latency_s),
+        round=traffic.round,
+        hop_row=(pairs % num_rows).astype(np.int32),
+        hop_weight=weight.astype(np.float64),
+        hop_starts=starts_of(np.bincount(pairs // num_rows, minlength=len(traffic))),
+    )
+
+
+def _lockstep_latency_s(traffic: Traffic, edge_latency_s: Array) -> Array:
+    """float64[F]: the largest sum of latencies over ``steps`` consecutive edges, going round as often as needed."""
+    counts = np.diff(traffic.edge_starts)
+    result = np.zeros(len(traffic))
+    for edges, steps in {(int(e), int(s)) for e, s in zip(counts, traffic.steps, strict=True)}:
+        alike = np.flatnonzero((counts == edges) & (traffic.steps == steps))
+        latency_s = edge_latency_s[traffic.edge_starts[alike][:, None] + np.arange(edges)]
+        rounds, rest = divmod(steps, edges)
+        around = np.cumsum(np.concatenate([np.zeros((len(alike), 1)), latency_s, latency_s], axis=1), axis=1)
+        window = around[:, rest : rest + edges] - around[:, :edges]
+        result[alike] = rounds * latency_s.sum(axis=1) + window.max(axis=1)
+    return result
+
+
+ROUTINGS: Registry[type[Routing]] = Registry("routing")

@@ -1,0 +1,37 @@
+"""Packet spraying: every flow uses all equal paths at once, in equal shares."""
+
+from typing import Literal
+
+import numpy as np
+
+from cluster_sim.routing.base import ROUTINGS, Routing
+from cluster_sim.tables import NONE, Array, Circuits, Fabric, Rows
+
+
+@ROUTINGS.register("spray")
+class Spray(Routing):
+    """Perfect spraying: the links of a bundle always carry equal loads, so a bundle is one row with their sum.
+
+    All circuits of one ordered pair of pods are a bundle too.
+    """
+
+    kind: Literal["spray"] = "spray"
+
+    def rows(self, fabric: Fabric, circuits: Circuits | None) -> Rows:
+        """One row per bundle and per ordered pair of pods."""
+        row = fabric.links.bundle.copy()
+        num_bundles = int(row.max(initial=-1)) + 1
+        num_trunks = fabric.num_pods**2 if fabric.planner is not None else 0
+        if circuits is not None:
+            row[circuits.in_link] = num_bundles + circuits.trunk
+        lit = row != NONE
+        capacity = np.bincount(
+            row[lit], weights=fabric.links.capacity_bytes_per_s[lit], minlength=num_bundles + num_trunks
+        )
+        if circuits is not None:  # the far link of a circuit carries the same bytes: the same row, counted once
+            row[circuits.out_link] = num_bundles + circuits.trunk
+        return Rows(capacity, row)
+
+    def choose(self, num_paths: Array, src: Array, dst: Array, key: int) -> Array:
+        """Any path: all candidates of a pair cross the same bundles."""
+        return np.zeros(len(src), np.int64)

@@ -1,0 +1,46 @@
+"""Frozen columns: Fabric, Traffic, Flows, Schedule. Row i of every column describes thing i."""
+
+from cluster_sim.tables.columns import NONE, Array, check_columns, grouped, ragged_arange, same_length, starts_of
+from cluster_sim.tables.fabric import NODE_KINDS, CircuitPlanner, Circuits, Fabric, Links, PathFinder
+from cluster_sim.tables.schedule import (
+    COMPUTE,
+    CP,
+    DP,
+    EP,
+    OPTIMIZER,
+    PP,
+    TASK_KINDS,
+    TP,
+    Collective,
+    Schedule,
+)
+from cluster_sim.tables.traffic import Flows, Rows, Traffic
+
+__all__ = [
+    "COMPUTE",
+    "CP",
+    "DP",
+    "EP",
+    "NODE_KINDS",
+    "NONE",
+    "OPTIMIZER",
+    "PP",
+    "TASK_KINDS",
+    "TP",
+    "Array",
+    "CircuitPlanner",
+    "Circuits",
+    "Collective",
+    "Fabric",
+    "Flows",
+    "Links",
+    "PathFinder",
+    "Rows",
+    "Schedule",
+    "Traffic",
+    "check_columns",
+    "grouped",
+    "ragged_arange",
+    "same_length",
+    "starts_of",
+]

@@ -1,0 +1,49 @@
+"""Columns of equal length, checked once, never written to."""
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+#: "No such row" in integer columns.
+NONE: Final = -1
+
+
+def check_columns(table: Any, **dtypes: str) -> None:
+    """Fail unless the named columns are 1-d arrays of these dtypes; make them read-only.
+
+    Columns named ``*_starts`` are offsets into groups and one longer than their table; all others that belong to the
+    same table have equal length, which the table itself checks with ``same_length``.
+    """
+    for name, dtype in dtypes.items():
+        column = getattr(table, name)
+        assert isinstance(column, np.ndarray), f"{type(table).__name__}.{name} is not an array"
+        assert column.dtype == np.dtype(dtype), f"{type(table).__name__}.{name} is {column.dtype}, not {dtype}"
+        column.flags.writeable = False
+
+
+def same_length(table: Any, *names: str) -> None:
+    """Fail unless the named columns have one length."""
+    lengths = {name: len(getattr(table, name)) for name in names}
+    assert len(set(lengths.values())) <= 1, f"{type(table).__name__}: columns differ in length: {lengths}"
+
+
+def starts_of(counts: Array) -> Array:
+    """int64[G+1]: where each group starts, from the sizes of G groups."""
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(counts, dtype=np.int64)])
+
+
+def ragged_arange(counts: Array) -> Array:
+    """int64[sum]: 0..counts[0]-1, 0..counts[1]-1, ... one after the other."""
+    starts = starts_of(counts)
+    return np.arange(starts[-1], dtype=np.int64) - np.repeat(starts[:-1], counts)
+
+
+def grouped(group: Array, items: Array, num_groups: int) -> tuple[Array, Array]:
+    """CSR of ``items`` by ``group``: (items sorted stably by group, int64[num_groups+1] starts)."""
+    order = np.argsort(group, kind="stable")
+    return items[order], starts_of(np.bincount(group, minlength=num_groups))
+
+

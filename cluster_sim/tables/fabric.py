@@ -1,0 +1,143 @@
+"""The network as built: nodes, directed links, and the candidate paths between endpoints."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from cluster_sim.tables.columns import Array, check_columns, same_length
+
+#: What a node can be; ``Fabric.node_kind`` indexes this.
+NODE_KINDS = ("endpoint", "scale_up_switch", "leaf", "spine", "core", "ocs")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Circuits:
+    """One setting of all OCS: row i is a circuit, light going from one fixed link in to one fixed link out.
+
+    Attributes:
+        src_pod: int32[C], pod whose light enters.
+        dst_pod: int32[C], pod it leaves to.
+        in_link: int32[C], the fixed link into the OCS.
+        out_link: int32[C], the fixed link out of it.
+        num_pods: pods that the OCS join.
+    """
+
+    src_pod: Array
+    dst_pod: Array
+    in_link: Array
+    out_link: Array
+    num_pods: int
+
+    def __post_init__(self) -> None:
+        check_columns(self, src_pod="int32", dst_pod="int32", in_link="int32", out_link="int32")
+        same_length(self, "src_pod", "dst_pod", "in_link", "out_link")
+
+    @property
+    def trunk(self) -> Array:
+        """int32[C]: circuits of one ordered pair of pods share a number, ``src_pod * num_pods + dst_pod``."""
+        return np.asarray(self.src_pod * np.int32(self.num_pods) + self.dst_pod, dtype=np.int32)
+
+
+class PathFinder(Protocol):
+    """Candidate paths of a fabric in closed form. All arrays have one row per pair of endpoints."""
+
+    def count(self, src: Array, dst: Array, circuits: Circuits | None) -> Array:
+        """int64[F]: how many candidate paths each pair has; 0 where it cannot be reached."""
+        ...
+
+    def links(self, src: Array, dst: Array, choice: Array, circuits: Circuits | None) -> tuple[Array, Array]:
+        """(pair int32[H], link int32[H]) of candidate ``choice`` of each pair, in order from src to dst."""
+        ...
+
+
+class CircuitPlanner(Protocol):
+    """How the OCS of a fabric are set. Pods are numbered as in ``Fabric.endpoint_pod``."""
+
+    @property
+    def switch_s(self) -> float:
+        """Time a changed port carries nothing: switching, then link re-acquisition."""
+        ...
+
+    @property
+    def per_phase(self) -> bool:
+        """True when every phase of a step gets circuits of its own."""
+        ...
+
+    def connect(self, demand_bytes: Array) -> Circuits:
+        """Circuits for a traffic matrix, float64[P, P] of bytes from pod to pod."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Links:
+    """L directed links. A duplex cable is two rows, one behind the other: even row one way, odd row back.
+
+    Attributes:
+        src: int32[L], node it leaves.
+        dst: int32[L], node it enters.
+        tier: int32[L], index into ``Fabric.tiers``.
+        bundle: int32[L], links that perfect spraying loads alike share a number: every candidate path of a pair
+            crosses the same bundles, and spraying spreads it evenly over each. NONE for links to an OCS, whose bundle
+            depends on the circuits.
+        capacity_bytes_per_s: float64[L], payload rate.
+        latency_s: float64[L], module ends, FEC, propagation, and the switch or NIC it enters.
+        length_m: float64[L], of the cable or fibre.
+    """
+
+    src: Array
+    dst: Array
+    tier: Array
+    bundle: Array
+    capacity_bytes_per_s: Array
+    latency_s: Array
+    length_m: Array
+
+    def __post_init__(self) -> None:
+        check_columns(
+            self, src="int32", dst="int32", tier="int32", bundle="int32", capacity_bytes_per_s="float64",
+            latency_s="float64", length_m="float64",
+        )  # fmt: skip
+        same_length(self, "src", "dst", "tier", "bundle", "capacity_bytes_per_s", "latency_s", "length_m")
+
+    def __len__(self) -> int:
+        return len(self.src)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fabric:
+    """Endpoints, switches and links between them; endpoints are nodes 0 .. num_endpoints-1.
+
+    Attributes:
+        num_endpoints: accelerators; ranks are placed on them in order.
+        endpoint_host: int32[endpoints], server of each.
+        endpoint_domain: int32[endpoints], scale-up domain of each.
+        node_kind: int32[N], index into NODE_KINDS.
+        tiers: names of the tiers, from the endpoint up.
+        links: the links.
+        paths: candidate paths between endpoints.
+        num_pods: pods joined by the topmost tier.
+        endpoint_pod: int32[endpoints], pod of each.
+        planner: sets the circuits of a fabric with OCS; None without.
+    """
+
+    num_endpoints: int
+    endpoint_host: Array
+    endpoint_domain: Array
+    endpoint_pod: Array
+    num_pods: int
+    node_kind: Array
+    tiers: tuple[str, ...]
+    links: Links
+    paths: PathFinder
+    planner: CircuitPlanner | None
+
+    def __post_init__(self) -> None:
+        check_columns(self, endpoint_host="int32", endpoint_domain="int32", endpoint_pod="int32", node_kind="int32")
+        same_length(self, "endpoint_host", "endpoint_domain", "endpoint_pod")
+
+    def link_name(self, link: int) -> str:
+        """A link as people say it: ``host_leaf link 12 (endpoint 3 -> leaf 40)``."""
+        src, dst = int(self.links.src[link]), int(self.links.dst[link])
+        ends = " -> ".join(f"{NODE_KINDS[self.node_kind[node]]} {node}" for node in (src, dst))
+        return f"{self.tiers[self.links.tier[link]]} link {link} ({ends})"

@@ -1,0 +1,83 @@
+"""What the job does: tasks, what they need, and the collectives they run."""
+
+from dataclasses import dataclass
+
+from cluster_sim.tables.columns import Array, check_columns, same_length
+from cluster_sim.tables.traffic import Traffic
+
+#: What a task can be; ``Schedule.kind`` indexes this.
+TASK_KINDS = ("compute", "optimizer", "tp", "cp", "ep", "pp", "dp")
+COMPUTE, OPTIMIZER, TP, CP, EP, PP, DP = range(7)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Collective:
+    """One communication pattern, run by many tasks with the same ranks and sizes.
+
+    Attributes:
+        name: e.g. ``"ep all-to-all, stage 3"``.
+        kind: index into TASK_KINDS.
+        algorithm: name in the registry of collectives.
+        stage: pipeline stage whose lane waits for it, NONE if nobody's.
+        phase: which setting of the OCS it runs under, an index into the job's phases.
+        traffic: what is sent for a buffer of one byte; collectives that differ only in size share it.
+        size_bytes: the buffer.
+        num_ranks: ranks of one group.
+    """
+
+    name: str
+    kind: int
+    algorithm: str
+    stage: int
+    phase: int
+    traffic: Traffic
+    size_bytes: float
+    num_ranks: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Schedule:
+    """T tasks of one pipeline. Compute tasks of a stage run in the order of their rows, one at a time.
+
+    Attributes:
+        kind: int32[T], index into TASK_KINDS.
+        stage: int32[T], pipeline stage it belongs to.
+        microbatch: int32[T], NONE where it has none.
+        chunk: int32[T], virtual stage on its stage, NONE where it has none.
+        is_backward: int8[T], 1 for backward passes.
+        compute_s: float64[T], time the accelerators compute; 0 for collectives.
+        fused_s: float64[T], time of communication that is fused into a compute task (kind TP); 0 elsewhere.
+        collective: int32[T], row of ``collectives``; NONE for compute.
+        unlocks: int32[D], tasks that need this one, grouped by task.
+        unlocks_starts: int64[T+1], where each task's group starts.
+        num_needs: int32[T], how many tasks must end before it can start, lane order not counted.
+        collectives: the patterns.
+        num_stages: pipeline stages.
+        phases: names of the OCS settings in the order in which a step goes through them.
+    """
+
+    kind: Array
+    stage: Array
+    microbatch: Array
+    chunk: Array
+    is_backward: Array
+    compute_s: Array
+    fused_s: Array
+    collective: Array
+    unlocks: Array
+    unlocks_starts: Array
+    num_needs: Array
+    collectives: tuple[Collective, ...]
+    num_stages: int
+    phases: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        check_columns(
+            self, kind="int32", stage="int32", microbatch="int32", chunk="int32", is_backward="int8",
+            compute_s="float64", fused_s="float64", collective="int32", unlocks="int32", unlocks_starts="int64",
+            num_needs="int32",
+        )  # fmt: skip
+        same_length(self, "kind", "stage", "microbatch", "chunk", "is_backward", "compute_s", "collective", "num_needs")
+
+    def __len__(self) -> int:
+        return len(self.kind)

@@ -1,0 +1,138 @@
+"""What a collective sends, before and after routing."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cluster_sim.tables.columns import Array, check_columns, same_length, starts_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Traffic:
+    """F transfers between endpoints, not yet routed; row i of every column describes transfer i.
+
+    A transfer has one edge (src to dst) or, when many endpoints send in lockstep, one edge for each of them: all edges
+    of a transfer carry ``size_bytes`` at one common rate.
+
+    Attributes:
+        size_bytes: float64[F], payload over each edge, > 0.
+        steps: int32[F], consecutive edges (around the ring) whose latencies add up before the last byte can arrive.
+        round: int32[F], transfers of round k start when every transfer of round k-1 has arrived.
+        edge_src: int32[E], sending endpoint, grouped by transfer.
+        edge_dst: int32[E], receiving endpoint.
+        edge_starts: int64[F+1], where each transfer's edges start.
+    """
+
+    size_bytes: Array
+    steps: Array
+    round: Array
+    edge_src: Array
+    edge_dst: Array
+    edge_starts: Array
+
+    def __post_init__(self) -> None:
+        check_columns(
+            self, size_bytes="float64", steps="int32", round="int32", edge_src="int32", edge_dst="int32",
+            edge_starts="int64",
+        )  # fmt: skip
+        same_length(self, "size_bytes", "steps", "round")
+        same_length(self, "edge_src", "edge_dst")
+
+    @classmethod
+    def between(cls, src: Array, dst: Array, size_bytes: float) -> "Traffic":
+        """One independent transfer of ``size_bytes`` for each pair of endpoints."""
+        num = len(src)
+        return cls(
+            size_bytes=np.full(num, float(size_bytes)), steps=np.ones(num, np.int32), round=np.zeros(num, np.int32),
+            edge_src=src.astype(np.int32), edge_dst=dst.astype(np.int32), edge_starts=np.arange(num + 1, dtype=np.int64),
+        )  # fmt: skip
+
+    @classmethod
+    def around(cls, rings: Array, size_bytes: float, steps: int) -> "Traffic":
+        """One lockstep transfer for each ring, int32[G, n]: member i sends to i+1, the last to the first."""
+        num, members = rings.shape
+        return cls(
+            size_bytes=np.full(num, float(size_bytes)), steps=np.full(num, steps, np.int32),
+            round=np.zeros(num, np.int32), edge_src=rings.ravel().astype(np.int32),
+            edge_dst=np.roll(rings, -1, axis=1).ravel().astype(np.int32),
+            edge_starts=np.arange(num + 1, dtype=np.int64) * members,
+        )  # fmt: skip
+
+    @classmethod
+    def none(cls) -> "Traffic":
+        """No transfers."""
+        return cls.between(np.zeros(0, np.int32), np.zeros(0, np.int32), 0.0)
+
+    @classmethod
+    def in_rounds(cls, *parts: "Traffic") -> "Traffic":
+        """The given traffics one after the other."""
+        first_round = np.cumsum([0] + [int(part.round.max(initial=-1)) + 1 for part in parts])
+        return cls(
+            size_bytes=np.concatenate([part.size_bytes for part in parts]),
+            steps=np.concatenate([part.steps for part in parts]),
+            round=np.concatenate([part.round + np.int32(first_round[k]) for k, part in enumerate(parts)]),
+            edge_src=np.concatenate([part.edge_src for part in parts]),
+            edge_dst=np.concatenate([part.edge_dst for part in parts]),
+            edge_starts=starts_of(np.concatenate([np.diff(part.edge_starts) for part in parts])),
+        )
+
+    def __len__(self) -> int:
+        return len(self.size_bytes)
+
+    @property
+    def edge_transfer(self) -> Array:
+        """int32[E]: the transfer each edge belongs to."""
+        return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.edge_starts))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Rows:
+    """What the max-min kernels call a link: R capacities, each a link or a bundle of links that are loaded alike.
+
+    Attributes:
+        capacity_bytes_per_s: float64[R], sum over the members.
+        link_row: int32[L], row of every physical link; NONE for a link that carries nothing.
+    """
+
+    capacity_bytes_per_s: Array
+    link_row: Array
+
+    def __post_init__(self) -> None:
+        check_columns(self, capacity_bytes_per_s="float64", link_row="int32")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Flows:
+    """F routed flows: a flow at rate r loads row k with ``weight * r`` for each of its hops (k, weight).
+
+    Attributes:
+        size_bytes: float64[F], to send.
+        latency_s: float64[F], between start and the first byte's arrival at full rate.
+        round: int32[F], as in Traffic.
+        hop_row: int32[H], rows crossed, grouped by flow, each at most once.
+        hop_weight: float64[H], load per unit of rate, > 0.
+        hop_starts: int64[F+1], where each flow's hops start.
+    """
+
+    size_bytes: Array
+    latency_s: Array
+    round: Array
+    hop_row: Array
+    hop_weight: Array
+    hop_starts: Array
+
+    def __post_init__(self) -> None:
+        check_columns(
+            self, size_bytes="float64", latency_s="float64", round="int32", hop_row="int32", hop_weight="float64",
+            hop_starts="int64",
+        )  # fmt: skip
+        same_length(self, "size_bytes", "latency_s", "round")
+        same_length(self, "hop_row", "hop_weight")
+
+    def __len__(self) -> int:
+        return len(self.size_bytes)
+
+    @property
+    def hop_flow(self) -> Array:
+        """int32[H]: the flow each hop belongs to."""
+        return np.repeat(np.arange(len(self), dtype=np.int32), np.diff(self.hop_starts))

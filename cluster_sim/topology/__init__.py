@@ -1,0 +1,9 @@
+"""Fabrics: one file per topology behind a registry; pods, wiring and equipment are shared."""
+
+from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
+from cluster_sim.topology.clos import Clos
+from cluster_sim.topology.fat_tree import FatTree
+from cluster_sim.topology.floor_plan import FloorPlan
+from cluster_sim.topology.ocs_spine import OcsSpine
+
+__all__ = ["TOPOLOGIES", "Clos", "Equipment", "FatTree", "FloorPlan", "OcsSpine", "Topology"]

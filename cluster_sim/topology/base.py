@@ -1,0 +1,38 @@
+"""What every topology is: a Spec that builds a Fabric from parts."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+from cluster_sim.catalogue import Accelerator, Interconnect
+from cluster_sim.core import Registry, Spec
+from cluster_sim.tables import Fabric
+
+
+@dataclass(frozen=True, slots=True)
+class Equipment:
+    """What a topology is built from.
+
+    Attributes:
+        num_endpoints: accelerators to join.
+        accelerator: their catalogue entry.
+        interconnect: technologies, switches and NICs.
+    """
+
+    num_endpoints: int
+    accelerator: Accelerator
+    interconnect: Interconnect
+
+
+class Topology(Spec):
+    """Base of all topologies."""
+
+    @abstractmethod
+    def build(self, equipment: Equipment) -> Fabric:
+        """The fabric, with capacities, latencies and lengths.
+
+        Raises:
+            NotBuildableError: ports, reach, loss budget or NICs do not allow it; carries every reason.
+        """
+
+
+TOPOLOGIES: Registry[type[Topology]] = Registry("topology")

@@ -1,0 +1,115 @@
+"""Three-tier Clos of any size: pods of leaves and spines, joined by planes of core switches."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from cluster_sim.core import NotBuildableError
+from cluster_sim.tables import Array, Circuits, Fabric
+from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
+from cluster_sim.topology.equip import equip
+from cluster_sim.topology.floor_plan import FloorPlan, Racks
+from cluster_sim.topology.paths import PodPaths, digits
+from cluster_sim.topology.pods import Pods, size_pods
+from cluster_sim.topology.wiring import Offsets, Tier, node_kinds, racks_of_pods, racks_of_top, wire_pods
+
+
+@TOPOLOGIES.register("clos")
+class Clos(Topology):
+    """Three tiers of the interconnect's switches, as large as the job.
+
+    Spine a of every pod goes to plane a of the core. An oversubscription of f has f times as many links down as up.
+    """
+
+    kind: Literal["clos"] = "clos"
+    pod_accelerators: int = Field(0, ge=0, description="accelerators of a pod; 0: the largest possible")
+    leaf_oversubscription: float = Field(1.0, ge=1)
+    spine_oversubscription: float = Field(1.0, ge=1)
+    rail_optimised: bool = False
+    floor: FloorPlan = FloorPlan()
+
+    def build(self, equipment: Equipment) -> Fabric:
+        """See Topology.build."""
+        pods = size_pods(
+            equipment, self.pod_accelerators, self.leaf_oversubscription, self.spine_oversubscription,
+            self.rail_optimised,
+        )  # fmt: skip
+        return build_clos(pods, equipment, self.floor)
+
+
+@dataclass(frozen=True, slots=True)
+class Core:
+    """Planes of core switches: as many planes as a pod has spines, ``cores`` switches each, ``parallel`` links to each."""
+
+    cores: int
+    parallel: int
+
+
+def build_clos(pods: Pods, equipment: Equipment, floor: FloorPlan) -> Fabric:
+    """Wire and equip a three-tier Clos of the given pods."""
+    core = _size_core(pods, equipment.interconnect.num_ports)
+    endpoint = np.arange(pods.num_endpoints)
+    tiers = (*wire_pods(pods, floor), _wire_core(pods, core, floor))
+    return Fabric(
+        num_endpoints=pods.num_endpoints,
+        endpoint_host=(endpoint // pods.per_host).astype(np.int32),
+        endpoint_domain=pods.domain_of(endpoint).astype(np.int32),
+        endpoint_pod=pods.pod_of(endpoint).astype(np.int32),
+        num_pods=pods.num_pods,
+        node_kind=node_kinds(pods, "core", pods.spines * core.cores if len(tiers[-1]) else 0),
+        tiers=tuple(tier.name for tier in tiers),
+        links=equip(tiers, equipment),
+        paths=ClosPaths(pods, core),
+        planner=None,
+    )
+
+
+def _size_core(pods: Pods, ports: int) -> Core:
+    """The fewest core switches that take every uplink, equally many from each pod."""
+    for parallel in range(min(pods.spine_up, ports // pods.num_pods), 0, -1):
+        if pods.spine_up % parallel == 0:
+            return Core(pods.spine_up // parallel, parallel)
+    raise NotBuildableError((f"too few ports: a core switch has {ports}, the fabric has {pods.num_pods} pods",))
+
+
+def _wire_core(pods: Pods, core: Core, floor: FloorPlan) -> Tier:
+    shape = (pods.num_pods, pods.spines, core.cores, core.parallel)
+    count = int(np.prod(shape)) if pods.num_pods > 1 else 0
+    pod, spine, switch, _ = np.unravel_index(np.arange(count), shape)
+    at, here = Offsets.of(pods), racks_of_pods(pods, floor)
+    return Tier(
+        "spine_core", at.spine + pod * pods.spines + spine, at.top + spine * core.cores + switch, pod, pod,
+        floor.length_m(Racks(here.row[pod], here.rack[pod]), racks_of_top(pods, floor, count)),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class ClosPaths(PodPaths):
+    """Between pods: a spine, a link up to it, a core switch of its plane, a link each way, and a link down."""
+
+    core: Core
+
+    @property
+    def _between_pods(self) -> tuple[int, ...]:
+        pods = self.pods
+        return (pods.spines, pods.parallel, self.core.cores, self.core.parallel, self.core.parallel, pods.parallel)
+
+    def count_between(self, src_pod: Array, dst_pod: Array, circuits: Circuits | None) -> Array:
+        """See PodPaths."""
+        return np.full(len(src_pod), int(np.prod(self._between_pods)), np.int64)
+
+    def links_between(self, src: Array, dst: Array, choice: Array, circuits: Circuits | None) -> tuple[Array, ...]:
+        """See PodPaths."""
+        spine, up, switch, in_up, in_down, down = digits(choice, self._between_pods)
+        return (
+            self.leaf_link(src, spine, up),
+            self._core_link(self.pods.pod_of(src), spine, switch, in_up),
+            self._core_link(self.pods.pod_of(dst), spine, switch, in_down) + 1,
+            self.leaf_link(dst, spine, down) + 1,
+        )
+
+    def _core_link(self, pod: Array, spine: Array, switch: Array, parallel: Array) -> Array:
+        row = ((pod * self.pods.spines + spine) * self.core.cores + switch) * self.core.parallel + parallel
+        return self.at.top_links + 2 * row

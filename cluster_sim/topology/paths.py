@@ -1,0 +1,94 @@
+"""Candidate paths in fabrics made of pods, in closed form."""
+
+from abc import abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from cluster_sim.tables import Array, Circuits
+from cluster_sim.topology.pods import Pods
+from cluster_sim.topology.wiring import Offsets
+
+
+@dataclass(frozen=True, slots=True)
+class PodPaths:
+    """Paths inside a scale-up domain, below a leaf and inside a pod; subclasses add those between pods."""
+
+    pods: Pods
+
+    @property
+    def at(self) -> Offsets:
+        """Where links start."""
+        return Offsets.of(self.pods)
+
+    @abstractmethod
+    def count_between(self, src_pod: Array, dst_pod: Array, circuits: Circuits | None) -> Array:
+        """int64[F]: candidate paths between different pods."""
+
+    @abstractmethod
+    def links_between(self, src: Array, dst: Array, choice: Array, circuits: Circuits | None) -> tuple[Array, ...]:
+        """Links from the source's leaf to the destination's leaf, one int64[F] per hop."""
+
+    def count(self, src: Array, dst: Array, circuits: Circuits | None) -> Array:
+        """See tables.PathFinder."""
+        kind = self._kind(src, dst)
+        counts = np.ones(len(src), np.int64)
+        counts[kind == _SAME_POD] = int(np.prod(self._inside_pod))
+        between = kind == _BETWEEN
+        counts[between] = self.count_between(self.pods.pod_of(src[between]), self.pods.pod_of(dst[between]), circuits)
+        return counts
+
+    def links(self, src: Array, dst: Array, choice: Array, circuits: Circuits | None) -> tuple[Array, Array]:
+        """See tables.PathFinder."""
+        kind = self._kind(src, dst)
+        pairs, links, positions = [], [], []
+        for this in (_SAME_DOMAIN, _SAME_LEAF, _SAME_POD, _BETWEEN):
+            pair = np.flatnonzero(kind == this)
+            if len(pair):
+                hops = self._hops(this, src[pair].astype(np.int64), dst[pair].astype(np.int64), choice[pair], circuits)
+                pairs.append(np.tile(pair, len(hops)))
+                links.append(np.concatenate(hops))
+                positions.append(np.repeat(np.arange(len(hops)), len(pair)))
+        if not pairs:
+            return np.zeros(0, np.int32), np.zeros(0, np.int32)
+        order = np.lexsort((np.concatenate(positions), np.concatenate(pairs)))
+        return np.concatenate(pairs)[order].astype(np.int32), np.concatenate(links)[order].astype(np.int32)
+
+    def leaf_link(self, endpoint: Array, spine: Array, parallel: Array) -> Array:
+        """int64: link up from an endpoint's leaf to a spine of its pod; the next number goes down."""
+        row = (self.pods.leaf_of(endpoint) * self.pods.spines + spine) * self.pods.parallel + parallel
+        return self.at.leaf_links + 2 * row
+
+    def _hops(
+        self, kind: int, src: Array, dst: Array, choice: Array, circuits: Circuits | None
+    ) -> tuple[Array, ...]:
+        if kind == _SAME_DOMAIN:
+            return self.at.scale_up_links + 2 * src, self.at.scale_up_links + 2 * dst + 1
+        up, down = self.at.host_links + 2 * src, self.at.host_links + 2 * dst + 1
+        if kind == _SAME_LEAF:
+            return up, down
+        if kind == _SAME_POD:
+            spine, rise, fall = digits(choice, self._inside_pod)
+            return up, self.leaf_link(src, spine, rise), self.leaf_link(dst, spine, fall) + 1, down
+        return up, *self.links_between(src, dst, choice, circuits), down
+
+    @property
+    def _inside_pod(self) -> tuple[int, ...]:
+        return self.pods.spines, self.pods.parallel, self.pods.parallel
+
+    def _kind(self, src: Array, dst: Array) -> Array:
+        """How far apart each pair is."""
+        pods = self.pods
+        kind = np.full(len(src), _BETWEEN, np.int8)
+        kind[pods.pod_of(src) == pods.pod_of(dst)] = _SAME_POD
+        kind[pods.leaf_of(src) == pods.leaf_of(dst)] = _SAME_LEAF
+        kind[pods.domain_of(src) == pods.domain_of(dst)] = _SAME_DOMAIN
+        return kind
+
+
+_SAME_DOMAIN, _SAME_LEAF, _SAME_POD, _BETWEEN = range(4)
+
+
+def digits(number: Array, bases: tuple[int, ...]) -> tuple[Array, ...]:
+    """Mixed-radix digits of each number, the first base varying slowest."""
+    return tuple(digit.astype(np.int64) for digit in np.unravel_index(number, bases))

@@ -1,0 +1,119 @@
+"""Pods of leaves and spines: how many of each, and the links inside. Shared by every topology made of pods."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cluster_sim.core import NotBuildableError
+from cluster_sim.tables import Array
+from cluster_sim.topology.base import Equipment
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """Sizes of a fabric made of equal pods. Leaf, spine and pod numbers run through the whole fabric.
+
+    Attributes:
+        num_endpoints: accelerators.
+        per_host: accelerators of a server.
+        per_domain: accelerators of a scale-up domain.
+        leaf_down: accelerators below a leaf.
+        leaf_up: uplinks of a leaf.
+        leaves: leaves of a pod.
+        spines: spines of a pod.
+        parallel: links between a leaf and a spine of its pod.
+        spine_up: uplinks of a spine.
+        num_pods: pods.
+        by_rail: True when the i-th accelerators of neighbouring servers share a leaf, False when whole servers do.
+    """
+
+    num_endpoints: int
+    per_host: int
+    per_domain: int
+    leaf_down: int
+    leaf_up: int
+    leaves: int
+    spines: int
+    parallel: int
+    spine_up: int
+    num_pods: int
+    by_rail: bool
+
+    @property
+    def num_leaves(self) -> int:
+        """Leaves of all pods."""
+        return self.num_pods * self.leaves
+
+    @property
+    def num_spines(self) -> int:
+        """Spines of all pods."""
+        return self.num_pods * self.spines
+
+    @property
+    def num_domains(self) -> int:
+        """Scale-up domains."""
+        return -(-self.num_endpoints // self.per_domain)
+
+    def leaf_of(self, endpoint: Array) -> Array:
+        """int64: the leaf above each endpoint."""
+        endpoint = endpoint.astype(np.int64)
+        if not self.by_rail:
+            return endpoint // self.leaf_down
+        host, rail = endpoint // self.per_host, endpoint % self.per_host
+        return host // self.leaf_down * self.per_host + rail
+
+    def pod_of(self, endpoint: Array) -> Array:
+        """int64: the pod of each endpoint."""
+        return self.leaf_of(endpoint) // self.leaves
+
+    def domain_of(self, endpoint: Array) -> Array:
+        """int64: the scale-up domain of each endpoint."""
+        return endpoint.astype(np.int64) // self.per_domain
+
+
+def size_pods(
+    equipment: Equipment, pod_accelerators: int, leaf_oversubscription: float, spine_oversubscription: float,
+    by_rail: bool,
+) -> Pods:  # fmt: skip
+    """Pods of ``pod_accelerators`` (0: the largest that the switches allow) with the switches of the interconnect.
+
+    Raises:
+        NotBuildableError: the switches have too few ports, or the pod is not a whole number of leaves.
+    """
+    ports = equipment.interconnect.num_ports
+    per_host = int(equipment.accelerator.accelerators_per_host.typical)
+    leaf_down, leaf_up = _split_ports(ports, leaf_oversubscription)
+    spine_down, spine_up = _split_ports(ports, spine_oversubscription)
+    unit = leaf_down * (per_host if by_rail else 1)
+    pod = pod_accelerators or spine_down * leaf_down
+    pod = min(pod, -(-equipment.num_endpoints // unit) * unit)
+    if pod % unit:
+        what = f"rail group of {leaf_down} servers" if by_rail else f"leaf of {leaf_down} accelerators"
+        raise NotBuildableError((f"a pod of {pod} accelerators is not a whole number of times a {what}",))
+    leaves = pod // leaf_down
+    spines = _spines(leaves, leaf_up, spine_down)
+    if not spines:
+        raise NotBuildableError(
+            (f"too few ports: {leaves} leaves with {leaf_up} uplinks need spines with more than {spine_down} ports "
+             f"down (switch: {ports} ports); make the pod smaller or oversubscribe",)
+        )  # fmt: skip
+    return Pods(
+        num_endpoints=equipment.num_endpoints, per_host=per_host,
+        per_domain=int(equipment.accelerator.scale_up_domain.typical), leaf_down=leaf_down, leaf_up=leaf_up,
+        leaves=leaves, spines=spines, parallel=leaf_up // spines, spine_up=spine_up,
+        num_pods=-(-equipment.num_endpoints // pod), by_rail=by_rail,
+    )  # fmt: skip
+
+
+def _split_ports(ports: int, oversubscription: float) -> tuple[int, int]:
+    """(down, up): as many ports up as the oversubscription asks for, a power of two where that wastes nothing."""
+    up = max(1, round(ports / (1 + oversubscription)))
+    return min(ports - up, int(up * oversubscription + 1e-9)), up
+
+
+def _spines(leaves: int, leaf_up: int, spine_down: int) -> int:
+    """Fewest spines that take every uplink with equally many links from each leaf; 0 if none do."""
+    for spines in range(1, leaf_up + 1):
+        if leaf_up % spines == 0 and leaves * (leaf_up // spines) <= spine_down:
+            return spines
+    return 0

@@ -1,0 +1,27 @@
+"""Model, plan, schedule: what a training job computes and sends, task by task."""
+
+from cluster_sim.workload.assemble import assemble, fuse
+from cluster_sim.workload.compute import Roofline
+from cluster_sim.workload.job import Algorithms, Job
+from cluster_sim.workload.memory import memory_bytes
+from cluster_sim.workload.model import Experts, Model
+from cluster_sim.workload.parallel import Parallelism
+from cluster_sim.workload.program import PHASES, Program, Segment, plan
+from cluster_sim.workload.schedules import SCHEDULES
+
+__all__ = [
+    "PHASES",
+    "SCHEDULES",
+    "Algorithms",
+    "Experts",
+    "Job",
+    "Model",
+    "Parallelism",
+    "Program",
+    "Roofline",
+    "Segment",
+    "assemble",
+    "fuse",
+    "memory_bytes",
+    "plan",
+]

@@ -1,0 +1,136 @@
+"""A training job: a model, how it is split, and what runs it."""
+
+import logging
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field, model_validator
+
+from cluster_sim.catalogue import Accelerator, accelerator
+from cluster_sim.collectives import COLLECTIVES
+from cluster_sim.core import InputError, Spec
+from cluster_sim.workload.memory import memory_bytes, why_not_fitting
+from cluster_sim.workload.model import Model
+from cluster_sim.workload.parallel import Parallelism
+from cluster_sim.workload.schedules import SCHEDULES
+
+logger = logging.getLogger(__name__)
+
+_GRADIENT_BYTES = {"fp32": 4, "bf16": 2}
+
+AcceleratorName = Annotated[str, AfterValidator(lambda name: accelerator(name) and name)]
+CollectiveName = Annotated[str, AfterValidator(lambda name: COLLECTIVES[name] and name)]
+ScheduleName = Annotated[str, AfterValidator(lambda name: SCHEDULES[name] and name)]
+
+
+class Algorithms(Spec):
+    """Which algorithm each collective of a job uses; names of the registry of collectives."""
+
+    all_reduce: CollectiveName = "hierarchical_all_reduce"
+    reduce_scatter: CollectiveName = "hierarchical_reduce_scatter"
+    all_gather: CollectiveName = "hierarchical_all_gather"
+    all_to_all: CollectiveName = "all_to_all"
+
+
+class Job(Spec):
+    """One training job that has the whole cluster.
+
+    Attributes:
+        accelerators: how many; must equal tensor x pipeline x data.
+        accelerator: name in the catalogue.
+        model: the transformer.
+        parallelism: how it is split.
+        global_batch: sequences per optimiser step.
+        micro_batch: sequences that go through the pipeline together.
+        schedule: order of the passes of a pipeline stage.
+        recompute: activations computed again in the backward pass: ``none``, ``selective`` (the attention core) or
+            ``full`` (every layer).
+        gradients: number format in which gradients are reduced.
+        algorithms: collective algorithms.
+    """
+
+    accelerators: int = Field(ge=1)
+    accelerator: AcceleratorName
+    model: Model
+    parallelism: Parallelism
+    global_batch: int = Field(ge=1)
+    micro_batch: int = Field(1, ge=1)
+    schedule: ScheduleName = "1f1b"
+    recompute: Literal["none", "selective", "full"] = "none"
+    gradients: Literal["fp32", "bf16"] = "fp32"
+    algorithms: Algorithms = Algorithms()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> "Job":
+        problems = [*self._indivisible(), *self._unschedulable(), *self._too_large()]
+        if problems:
+            raise ValueError("; ".join(problems))
+        return self
+
+    @property
+    def accelerator_entry(self) -> Accelerator:
+        """The catalogue's figures of its accelerator."""
+        return accelerator(self.accelerator)
+
+    @property
+    def num_microbatches(self) -> int:
+        """Microbatches per step and data rank."""
+        return self.global_batch // (self.micro_batch * self.parallelism.data)
+
+    @property
+    def gradient_bytes(self) -> int:
+        """Bytes per gradient."""
+        return _GRADIENT_BYTES[self.gradients]
+
+    @property
+    def memory_bytes(self) -> dict[str, float]:
+        """Bytes on an accelerator of the first stage, by kind."""
+        return memory_bytes(
+            self.model, self.parallelism, self.micro_batch, self.num_microbatches, self.recompute, self.gradient_bytes
+        )
+
+    @property
+    def step_flop(self) -> float:
+        """Model FLOPs of a step, without recomputation."""
+        return self.global_batch * self.model.sequence * self.model.flop_per_token
+
+    @property
+    def hardware_flop(self) -> float:
+        """FLOPs of a step with what is computed again."""
+        again = 0.0
+        if self.recompute == "full":
+            again = self.model.layers * self.model.layer_flop_per_token
+        elif self.recompute == "selective":
+            half = 0.5 if self.model.counted_attention == "causal" else 1.0
+            again = self.model.layers * 4 * self.model.sequence * self.model.hidden * half
+        return self.step_flop + self.global_batch * self.model.sequence * again
+
+    def _indivisible(self) -> list[str]:
+        p, m = self.parallelism, self.model
+        sizes = f"tensor {p.tensor} x pipeline {p.pipeline} x data {p.data}"
+        checks = [
+            (p.num_ranks == self.accelerators, f"{sizes} is {p.num_ranks}, not the {self.accelerators} accelerators"),
+            (m.layers % (p.pipeline * p.virtual_stages) == 0,
+             f"layers {m.layers} is not a multiple of pipeline {p.pipeline} x virtual_stages {p.virtual_stages}"),
+            (m.heads % p.tensor == 0, f"heads {m.heads} is not a multiple of tensor {p.tensor}"),
+            (m.num_kv_heads % p.tensor == 0, f"kv_heads {m.num_kv_heads} is not a multiple of tensor {p.tensor}"),
+            (p.expert == 1 or m.experts is not None, f"expert {p.expert}, but the model has no experts"),
+            (m.experts is None or m.experts.count % p.expert == 0,
+             f"experts {m.experts.count if m.experts else 0} is not a multiple of expert {p.expert}"),
+            (self.global_batch % (self.micro_batch * p.data) == 0,
+             f"global_batch {self.global_batch} is not a multiple of micro_batch {self.micro_batch} x data {p.data}"),
+        ]  # fmt: skip
+        return [problem for holds, problem in checks if not holds]
+
+    def _unschedulable(self) -> list[str]:
+        p = self.parallelism
+        if self.num_microbatches < 1:
+            return []
+        try:
+            SCHEDULES[self.schedule](0, p.pipeline, self.num_microbatches, p.virtual_stages)
+        except InputError as error:
+            return [str(error)]
+        return []
+
+    def _too_large(self) -> list[str]:
+        reason = why_not_fitting(self.memory_bytes, self.accelerator_entry)
+        return [f"memory: {reason}"] if reason else []
