@@ -16,7 +16,7 @@ _PUBLIC = {
     "simulate": "cluster_sim.run",
 }
 
-__all__ = ["CompareConfig", "RunConfig", "compare", "load_config", "simulate"]
+__all__ = ["CompareConfig", "RunConfig", "__version__", "compare", "load_config", "simulate"]
 
 
 def __getattr__(name: str) -> Any:

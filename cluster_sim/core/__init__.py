@@ -15,7 +15,7 @@ from cluster_sim.core.errors import (
 )
 from cluster_sim.core.registry import Registry, one_of
 from cluster_sim.core.rng import stream, stream_key
-from cluster_sim.core.spec import Spec
+from cluster_sim.core.spec import Problem, Spec, raise_problems
 from cluster_sim.core.units import (
     Bytes,
     BytesPerSecond,
@@ -41,6 +41,7 @@ __all__ = [
     "Metres",
     "NotBuildableError",
     "OutputError",
+    "Problem",
     "Ratio",
     "Registry",
     "Seconds",
@@ -53,6 +54,7 @@ __all__ = [
     "did_you_mean",
     "one_of",
     "problems_of",
+    "raise_problems",
     "read_document",
     "read_spec",
     "stream",

@@ -1,5 +1,6 @@
 """What a user may choose in a file: frozen, strict, with units in the values instead of the names."""
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
@@ -7,6 +8,19 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from cluster_sim.core.errors import did_you_mean
 from cluster_sim.core.units import strip_unit
+
+#: Where a mistake is, from the Spec that finds it, and what it is.
+Problem = tuple[tuple[str, ...], str]
+
+
+def raise_problems(title: str, problems: Sequence[Problem]) -> None:
+    """From a validator: report several mistakes, each at its own field; does nothing where there are none."""
+    details = [
+        InitErrorDetails(type="value_error", loc=field, input=None, ctx={"error": ValueError(message)})
+        for field, message in problems
+    ]
+    if details:
+        raise ValidationError.from_exception_data(title, details)
 
 
 class Spec(BaseModel):

@@ -90,7 +90,7 @@ COUNT = Dimension("", "64", {"": 1.0}, takes_bare=True)
 #: Longest suffix first, so that ``_bytes_per_s`` is not taken for ``_s``.
 DIMENSIONS = tuple(
     sorted(
-        (SECONDS, BYTES, BYTES_PER_S, FLOP_PER_S, METRES, WATTS, DOLLARS, DECIBELS, SECONDS_PER_METRE, PER_YEAR,
+        (SECONDS, BYTES, BYTES_PER_S, FLOP_PER_S, METRES, WATTS, DOLLARS, DECIBELS, RATIO, SECONDS_PER_METRE, PER_YEAR,
          JOULES_PER_BIT, DOLLARS_PER_JOULE),
         key=lambda dimension: -len(dimension.suffix),
     )

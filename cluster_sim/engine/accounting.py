@@ -17,15 +17,28 @@ def step_parts(schedule: Schedule, outcome: Outcome) -> dict[str, float]:
     """Seconds by part of PARTS; their sum is the step time."""
     parts = dict.fromkeys(PARTS, 0.0)
     stage = busiest_stage(schedule)
-    own = np.flatnonzero((schedule.stage == stage) & _is_lane(schedule))
+    is_own = (schedule.stage == stage) & _is_lane(schedule)
+    last_own = _attribute_end(parts, schedule, outcome, is_own)
     clock_s = 0.0
-    for task in own.tolist():
+    for task in np.flatnonzero(is_own).tolist():
+        if task > last_own:
+            break
         _attribute_wait(parts, schedule, outcome, int(outcome.released_by[task]), clock_s, float(outcome.start_s[task]))
         _attribute_work(parts, schedule, task, float(outcome.end_s[task] - outcome.start_s[task]), is_own=True)
         clock_s = float(outcome.end_s[task])
-    last = int(np.argmax(outcome.end_s))
-    _attribute_wait(parts, schedule, outcome, last, clock_s, outcome.step_time_s)
     return parts
+
+
+def _attribute_end(parts: dict[str, float], schedule: Schedule, outcome: Outcome, is_own: Array) -> int:
+    """Walk back from the end of the step to the stage's last task on the way; that task, NONE if there is none."""
+    task, chain = int(np.argmax(outcome.end_s)), []
+    while task != NONE and not is_own[task]:
+        chain.append(task)
+        task = int(outcome.released_by[task])
+    from_s = float(outcome.end_s[task]) if task != NONE else 0.0
+    if chain:
+        _attribute_wait(parts, schedule, outcome, chain[0], from_s, outcome.step_time_s)
+    return task
 
 
 def busiest_stage(schedule: Schedule) -> int:

@@ -54,6 +54,27 @@ class Routes:
                 return self.fabric.link_name(int(links[0]))
         return f"row {row_class}"
 
+    def carried_by_links(self, carried: tuple[tuple[int, Array], ...]) -> Array:
+        """float64[4, L]: bytes, busy s, full s and peak bytes/s of every link, from what the row classes carried.
+
+        Fused collectives are part of compute tasks and are not counted.
+
+        Args:
+            carried: (setting, float64[4, row classes]) for each stretch of time, as in Outcome.
+        """
+        links = self.fabric.links
+        total = np.zeros((4, len(links)))
+        for setting, amounts in carried:
+            rows = self.rows[setting]
+            lit = np.flatnonzero(rows.link_row != NONE)
+            row = rows.link_row[lit]
+            share = links.capacity_bytes_per_s[lit] / rows.capacity_bytes_per_s[row]
+            mine = amounts[:, self.quotient.row_class[row]]
+            total[0, lit] += mine[0] * share
+            total[1:3, lit] += mine[1:3]
+            total[3, lit] = np.maximum(total[3, lit], mine[3] * share)
+        return total
+
 
 def route_collectives(
     collectives: tuple[Collective, ...], num_runs: Array, fabric: Fabric, routing: Routing, key: int, num_phases: int

@@ -1,19 +1,17 @@
 """A training job: a model, how it is split, and what runs it."""
 
-import logging
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 
 from cluster_sim.catalogue import Accelerator, accelerator
 from cluster_sim.collectives import COLLECTIVES
-from cluster_sim.core import InputError, Spec
+from cluster_sim.core import InputError, Problem, Spec, raise_problems
 from cluster_sim.workload.memory import memory_bytes, why_not_fitting
 from cluster_sim.workload.model import Model
 from cluster_sim.workload.parallel import Parallelism
 from cluster_sim.workload.schedules import SCHEDULES
 
-logger = logging.getLogger(__name__)
 
 _GRADIENT_BYTES = {"fp32": 4, "bf16": 2}
 
@@ -61,9 +59,7 @@ class Job(Spec):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Job":
-        problems = [*self._indivisible(), *self._unschedulable(), *self._too_large()]
-        if problems:
-            raise ValueError("; ".join(problems))
+        raise_problems("Job", [*self._indivisible(), *self._unschedulable(), *self._too_large()])
         return self
 
     @property
@@ -104,33 +100,37 @@ class Job(Spec):
             again = self.model.layers * 4 * self.model.sequence * self.model.hidden * half
         return self.step_flop + self.global_batch * self.model.sequence * again
 
-    def _indivisible(self) -> list[str]:
+    def _indivisible(self) -> list[Problem]:
         p, m = self.parallelism, self.model
+        experts = m.experts.count if m.experts else 0
         sizes = f"tensor {p.tensor} x pipeline {p.pipeline} x data {p.data}"
+        chunks, rows = p.pipeline * p.virtual_stages, self.micro_batch * p.data
         checks = [
-            (p.num_ranks == self.accelerators, f"{sizes} is {p.num_ranks}, not the {self.accelerators} accelerators"),
-            (m.layers % (p.pipeline * p.virtual_stages) == 0,
+            (p.num_ranks == self.accelerators, "accelerators",
+             f"{sizes} is {p.num_ranks}, not {self.accelerators}; change a degree or the number of accelerators"),
+            (m.layers % chunks == 0, "parallelism.pipeline",
              f"layers {m.layers} is not a multiple of pipeline {p.pipeline} x virtual_stages {p.virtual_stages}"),
-            (m.heads % p.tensor == 0, f"heads {m.heads} is not a multiple of tensor {p.tensor}"),
-            (m.num_kv_heads % p.tensor == 0, f"kv_heads {m.num_kv_heads} is not a multiple of tensor {p.tensor}"),
-            (p.expert == 1 or m.experts is not None, f"expert {p.expert}, but the model has no experts"),
-            (m.experts is None or m.experts.count % p.expert == 0,
-             f"experts {m.experts.count if m.experts else 0} is not a multiple of expert {p.expert}"),
-            (self.global_batch % (self.micro_batch * p.data) == 0,
-             f"global_batch {self.global_batch} is not a multiple of micro_batch {self.micro_batch} x data {p.data}"),
+            (m.heads % p.tensor == 0, "parallelism.tensor", f"heads {m.heads} is not a multiple of tensor {p.tensor}"),
+            (m.num_kv_heads % p.tensor == 0, "parallelism.tensor",
+             f"kv_heads {m.num_kv_heads} is not a multiple of tensor {p.tensor}"),
+            (p.expert == 1 or bool(experts), "parallelism.expert", f"expert is {p.expert}, but the model has no experts"),
+            (not experts or experts % p.expert == 0, "parallelism.expert",
+             f"experts {experts} is not a multiple of expert {p.expert}"),
+            (self.global_batch % rows == 0, "global_batch",
+             f"{self.global_batch} is not a multiple of micro_batch {self.micro_batch} x data {p.data}"),
         ]  # fmt: skip
-        return [problem for holds, problem in checks if not holds]
+        return [(tuple(field.split(".")), message) for holds, field, message in checks if not holds]
 
-    def _unschedulable(self) -> list[str]:
+    def _unschedulable(self) -> list[Problem]:
         p = self.parallelism
         if self.num_microbatches < 1:
             return []
         try:
             SCHEDULES[self.schedule](0, p.pipeline, self.num_microbatches, p.virtual_stages)
         except InputError as error:
-            return [str(error)]
+            return [(("schedule",), str(error))]
         return []
 
-    def _too_large(self) -> list[str]:
+    def _too_large(self) -> list[Problem]:
         reason = why_not_fitting(self.memory_bytes, self.accelerator_entry)
-        return [f"memory: {reason}"] if reason else []
+        return [(("accelerator",), f"memory: {reason}")] if reason else []

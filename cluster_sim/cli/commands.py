@@ -1,0 +1,94 @@
+"""The commands. Thin: they read options, call one function, and print."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from cluster_sim import __version__
+from cluster_sim.cli.humans import errors_for_humans, setting_log
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_CONFIG = click.argument("config", type=click.Path(path_type=Path))
+
+
+def _common(command: F) -> F:
+    """Options that every study has."""
+    for option in reversed((
+        click.option("--set", "settings", multiple=True, metavar="a.b=VALUE", help="Override a value of the file."),
+        click.option("--output", type=click.Path(path_type=Path), help="Folder for the results, new or empty."),
+        click.option("--overwrite", is_flag=True, help="Replace an earlier run in --output."),
+        click.option("--backend", help="auto, numpy, numba or cupy; overrides the file."),
+        click.option("--seed", type=int, help="Overrides the file."),
+        click.option("--quiet", is_flag=True, help="Print nothing but errors."),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON line instead of tables."),
+    )):
+        command = option(command)
+    return command
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="cluster-sim")
+@click.option("--verbose", "-v", count=True, help="Log phases (-v) or engine events (-vv).")
+def main(verbose: int) -> None:
+    """Which interconnect should carry a trillion-parameter training job?"""
+    setting_log(verbose)
+
+
+@main.command()
+@_CONFIG
+@_common
+def run(config: Path, **options: Any) -> None:
+    """Simulate one configuration and write results/<config>-NNN/."""
+    with errors_for_humans() as where:
+        from cluster_sim.cli.studies import run_one
+
+        run_one(config, where, **options)
+
+
+@main.command()
+@_CONFIG
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; all cores by default.")
+@_common
+def compare(config: Path, **options: Any) -> None:
+    """Rank every interconnect in every topology for every job of CONFIG."""
+    with errors_for_humans() as where:
+        from cluster_sim.cli.studies import run_comparison
+
+        run_comparison(config, where, **options)
+
+
+@main.command()
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def catalogue(name: str | None, as_json: bool) -> None:
+    """List the catalogue, or show every figure of NAME with its source."""
+    with errors_for_humans():
+        from cluster_sim.cli.lists import print_catalogue
+
+        print_catalogue(name, as_json)
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(as_json: bool) -> None:
+    """Say which backend would run, why, and with which versions."""
+    with errors_for_humans():
+        from cluster_sim.backend import available_backends, choose_backend
+        from cluster_sim.results import provenance
+
+        chosen = choose_backend("auto")
+        facts = {"backend": chosen.name, "why": chosen.why, "backends": available_backends(), **provenance()}
+        if as_json:
+            click.echo(json.dumps(facts, sort_keys=True))
+            return
+        click.echo(f"backend: {chosen.name} ({chosen.why})")
+        for title in ("backends", "versions"):
+            click.echo(f"{title}:")
+            for key, value in facts[title].items():
+                click.echo(f"  {key}: {value}")
+
+

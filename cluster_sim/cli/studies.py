@@ -1,0 +1,99 @@
+"""``run`` and ``compare``: read, simulate, print."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from cluster_sim.cli.humans import Where
+from cluster_sim.config import CompareConfig, RunConfig, read_config
+from cluster_sim.core import ConfigError
+from cluster_sim.reports import draw_comparison, ranking, step
+from cluster_sim.results import Run
+
+
+def run_one(
+    path: Path, where: Where, settings: tuple[str, ...], output: Path | None, overwrite: bool, quiet: bool,
+    as_json: bool, **overrides: Any,
+) -> None:  # fmt: skip
+    """``cluster-sim run``."""
+    from cluster_sim.run import simulate
+
+    config = _read(path, where, settings, overrides)
+    if not isinstance(config, RunConfig):
+        raise ConfigError((f"{path}: holds a comparison; use 'cluster-sim compare {path}'",))
+    if "name" not in config.model_fields_set:
+        config = config.model_copy(update={"name": path.stem})
+    with _progress(quiet or as_json) as bar:
+        task = bar.add_task("reading", total=None)
+        done = simulate(config, output, overwrite, lambda phase: bar.update(task, description=phase))
+    _print(done, step(done.summary.to_pylist()[0]), quiet, as_json)
+
+
+def run_comparison(
+    path: Path, where: Where, settings: tuple[str, ...], output: Path | None, overwrite: bool, quiet: bool,
+    as_json: bool, workers: int | None, **overrides: Any,
+) -> None:  # fmt: skip
+    """``cluster-sim compare``."""
+    from cluster_sim.studies import compare
+
+    config = _read(path, where, settings, overrides)
+    if not isinstance(config, CompareConfig):
+        raise ConfigError((f"{path}: holds a single run; use 'cluster-sim run {path}', or add a key 'compare'",))
+    with _progress(quiet or as_json) as bar:
+        task = bar.add_task("simulating", total=len(config.scenarios))
+        done = compare(
+            config, path.stem, output, overwrite, workers, lambda num, _, name: bar.update(task, completed=num, description=name)
+        )
+    rows = done.summary.to_pylist()
+    draw_comparison(rows, done.folder)
+    _print(done, ranking(rows, config.tie_ratio), quiet, as_json)
+
+
+def _read(path: Path, where: Where, settings: tuple[str, ...], overrides: dict[str, Any]) -> RunConfig | CompareConfig:
+    given = [f"{name}={value}" for name, value in overrides.items() if value is not None]
+    config, where.document = read_config(path, (*settings, *given))
+    return config
+
+
+def _print(done: Run, table: Any, quiet: bool, as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"folder": str(done.folder), "summary": done.summary.to_pylist()}))
+    elif not quiet:
+        console = Console()
+        console = Console(width=max(console.width, 150)) if not console.is_terminal else console
+        console.print(table)
+        console.print(f"results: {done.folder}/ ({done.manifest['wall_s']:.1f} s, backend {done.manifest['backend']})")
+
+
+@contextmanager
+def _progress(is_silent: bool) -> Iterator[Progress]:
+    """A bar on stderr; where stderr is no terminal, a line now and then."""
+    console = Console(stderr=True)
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bar = (_Lines if not console.is_terminal else Progress)(*columns, console=console, disable=is_silent, transient=True)
+    with bar:
+        yield bar
+
+
+class _Lines(Progress):
+    """Progress for log files: one line every few seconds."""
+
+    _every_s = 5.0
+    _last_s = 0.0
+
+    def update(self, task_id: Any, **changes: Any) -> None:
+        """See rich; prints instead of drawing."""
+        super().update(task_id, **changes)
+        now_s = time.monotonic()
+        if not self.disable and now_s - self._last_s >= self._every_s:
+            task = self._tasks[task_id]
+            self._last_s = now_s
+            count = f"{task.completed:.0f}/{task.total:.0f} " if task.total else ""
+            click.echo(f"{count}{task.description}", err=True)

@@ -1,0 +1,82 @@
+"""A YAML file as a configuration. Parts may stand in files of their own: a path in the place of a mapping."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from cluster_sim.config.specs import CompareConfig, RunConfig
+from cluster_sim.core import ConfigError, Document, read_document, read_spec
+
+#: Where a path to another file may stand; ``*`` is any name.
+_INCLUDES = (
+    ("job",), ("interconnect",), ("topology",), ("job", "model"),
+    ("compare", "jobs", "*"), ("compare", "jobs", "*", "model"),
+    ("compare", "interconnects", "*"), ("compare", "topologies", "*"),
+)  # fmt: skip
+
+
+def load_config(path: str | Path, settings: Iterable[str] = ()) -> RunConfig | CompareConfig:
+    """Read a configuration.
+
+    Args:
+        path: a YAML file; one with a key ``compare`` is a comparison.
+        settings: ``a.b=value`` overrides.
+
+    Raises:
+        ConfigError: every mistake, each with file and line.
+    """
+    return read_config(Path(path), settings)[0]
+
+
+def read_config(path: Path, settings: Iterable[str] = ()) -> tuple[RunConfig | CompareConfig, Document]:
+    """As ``load_config``, with the document that says where everything stands."""
+    document = read_document(path)
+    problems: list[str] = []
+    for pattern in _INCLUDES:
+        document = _include(document, pattern, (), path.parent, problems)
+    if problems:
+        raise ConfigError(tuple(problems))
+    for setting in settings:
+        document = document.with_setting(setting)
+    kind = CompareConfig if "compare" in document.data else RunConfig
+    return read_spec(kind, document), document
+
+
+def _include(
+    document: Document, pattern: tuple[str, ...], at: tuple[str, ...], folder: Path, problems: list[str]
+) -> Document:
+    """Replace file names below ``at`` that match ``pattern`` by what is in the files."""
+    here = _value(document.data, at)
+    if not pattern:
+        return _spliced(document, at, folder / here, problems) if _is_file_name(here) else document
+    if not isinstance(here, dict):
+        return document
+    for name in list(here) if pattern[0] == "*" else [pattern[0]]:
+        if name in here:
+            document = _include(document, pattern[1:], (*at, name), folder, problems)
+    return document
+
+
+def _spliced(document: Document, at: tuple[str, ...], path: Path, problems: list[str]) -> Document:
+    try:
+        part = read_document(path)
+    except ConfigError as error:
+        problems.extend(document.problem(at, problem) for problem in error.problems)
+        return document
+    origins = {(*at, *location): f"{path}:{line}" for location, line in part.lines.items()}
+    data = _with(document.data, at, part.data)
+    return Document(document.file, data, document.lines, {**document.origins, **origins})
+
+
+def _is_file_name(value: Any) -> bool:
+    return isinstance(value, str) and value.endswith((".yaml", ".yml"))
+
+
+def _value(data: Any, at: tuple[str, ...]) -> Any:
+    for key in at:
+        data = data[key]
+    return data
+
+
+def _with(data: Any, at: tuple[str, ...], value: Any) -> Any:
+    return {**data, at[0]: _with(data[at[0]], at[1:], value)} if at else value

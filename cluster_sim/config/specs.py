@@ -1,0 +1,112 @@
+"""What a configuration file holds: Specs of the rooms below, put together."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SerializeAsAny
+
+from cluster_sim.backend import BackendName
+from cluster_sim.catalogue import Interconnect
+from cluster_sim.core import Ratio, Spec, one_of
+from cluster_sim.routing import ROUTINGS, Routing, Spray
+from cluster_sim.topology import TOPOLOGIES, Topology
+from cluster_sim.workload import Job
+
+AnyTopology = Annotated[SerializeAsAny[Topology], one_of(TOPOLOGIES)]
+AnyRouting = Annotated[SerializeAsAny[Routing], one_of(ROUTINGS)]
+
+
+class Common(Spec):
+    """What every study has.
+
+    Attributes:
+        seed: of every random choice.
+        backend: ``auto``, or a name; a named backend that is missing is an error.
+        routing: how paths are chosen.
+        record: ``summary`` writes summary, bill of materials and events; ``tasks`` also tasks, collectives and links.
+    """
+
+    seed: int = Field(1, ge=0)
+    backend: BackendName = "auto"
+    routing: AnyRouting = Spray()
+    record: Literal["summary", "tasks"] = "summary"
+
+
+class RunConfig(Common):
+    """One job on one fabric.
+
+    Attributes:
+        name: of the run.
+        job: what is trained.
+        interconnect: what carries it.
+        topology: how it is joined.
+    """
+
+    name: str = Field("run", pattern=r"^[\w.-]+$")
+    job: Job
+    interconnect: Interconnect
+    topology: AnyTopology
+    record: Literal["summary", "tasks"] = "tasks"
+
+    @property
+    def scenario(self) -> "Scenario":
+        """The one scenario of the run."""
+        return Scenario(
+            **{name: getattr(self, name) for name in Common.model_fields},
+            job_name=self.name, interconnect_name="interconnect", topology_name=_kind(self.topology), job=self.job,
+            interconnect=self.interconnect, topology=self.topology,
+        )  # fmt: skip
+
+
+class Comparison(Spec):
+    """Everything that is combined with everything, by name."""
+
+    jobs: dict[str, Job] = Field(min_length=1)
+    interconnects: dict[str, Interconnect] = Field(min_length=1)
+    topologies: dict[str, AnyTopology] = Field(min_length=1)
+
+
+class CompareConfig(Common):
+    """Every job on every interconnect in every topology.
+
+    Attributes:
+        compare: what is combined.
+        tie_ratio: step times within this share of the best of a group are a tie, decided by energy, then cost.
+    """
+
+    compare: Comparison
+    tie_ratio: Ratio = Field(0.001, ge=0)
+
+    @property
+    def scenarios(self) -> tuple["Scenario", ...]:
+        """All combinations, jobs outermost."""
+        common = {name: getattr(self, name) for name in Common.model_fields}
+        return tuple(
+            Scenario(
+                **common, job_name=job, interconnect_name=interconnect, topology_name=topology,
+                job=self.compare.jobs[job], interconnect=self.compare.interconnects[interconnect],
+                topology=self.compare.topologies[topology],
+            )  # fmt: skip
+            for job in self.compare.jobs
+            for topology in self.compare.topologies
+            for interconnect in self.compare.interconnects
+        )
+
+
+class Scenario(Common):
+    """One cell of a comparison: a job on an interconnect in a topology, each with its name."""
+
+    job_name: str
+    interconnect_name: str
+    topology_name: str
+    job: Job
+    interconnect: Interconnect
+    topology: AnyTopology
+
+    @property
+    def name(self) -> str:
+        """``job / interconnect / topology``."""
+        return f"{self.job_name} / {self.interconnect_name} / {self.topology_name}"
+
+
+def _kind(topology: Topology) -> str:
+    return str(getattr(topology, "kind", type(topology).__name__))

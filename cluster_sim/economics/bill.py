@@ -1,0 +1,125 @@
+"""The bill of materials: every cable, module, switch, NIC and OCS of a fabric, with power and price.
+
+Both ends of every link are counted. A module that carries several ports is shared by the ports of one switch, or of one
+server.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cluster_sim.catalogue import Figure, Interconnect, Technology, constants
+from cluster_sim.tables import NODE_KINDS, Array, Fabric
+
+#: Tiers of a scale-up domain are part of the server, not of the network.
+_INSIDE_THE_SERVER = "scale_up"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One line of the bill.
+
+    Attributes:
+        part: name in the catalogue.
+        kind: cable, module, engine, switch, nic, ocs or fibre.
+        tier: where it is used.
+        count: pieces.
+        unit_power_w: of one piece, all its ends.
+        unit_price_usd: of one piece.
+        mean_length_m: of cables and fibres, 0 for others.
+        power_status, price_status: trust in the figures.
+    """
+
+    part: str
+    kind: str
+    tier: str
+    count: int
+    unit_power_w: float
+    unit_price_usd: float
+    mean_length_m: float
+    power_status: str
+    price_status: str
+
+    @property
+    def power_w(self) -> float:
+        """Of all pieces."""
+        return self.count * self.unit_power_w
+
+    @property
+    def price_usd(self) -> float:
+        """Of all pieces."""
+        return self.count * self.unit_price_usd
+
+
+def bill_of_materials(fabric: Fabric, interconnect: Interconnect) -> tuple[Item, ...]:
+    """Everything the network is made of, in the order of its tiers."""
+    items: list[Item] = []
+    for number, tier in enumerate(fabric.tiers):
+        up = np.flatnonzero(fabric.links.tier == number)[::2]
+        if tier != _INSIDE_THE_SERVER and len(up):
+            items += _links(tier, up, fabric, interconnect)
+    return (*items, *_switches(fabric, interconnect), *_ocs(fabric, interconnect), _nics(fabric, interconnect))
+
+
+def _links(tier: str, up: Array, fabric: Fabric, interconnect: Interconnect) -> list[Item]:
+    """Cables, or modules and the fibre between them."""
+    ends, length_m = interconnect.ends(tier), float(fabric.links.length_m[up].mean())
+    lower, upper = ends.technologies
+    lower_node, upper_node = fabric.links.src[up], fabric.links.dst[up]
+    if tier == "host_leaf":
+        lower_node = fabric.endpoint_host[lower_node]
+    if lower.form == "cable":
+        count = _modules(lower, lower_node, interconnect)
+        return [_item(ends.lower, "cable", tier, count, lower.power, lower.price, length_m, num_ends=2)]
+    items = [_item(ends.lower, lower.form, tier, _modules(lower, lower_node, interconnect), lower.power, lower.price)]
+    if tier != "spine_ocs":  # the other end of a link into an OCS is glass
+        count = _modules(upper, upper_node, interconnect)
+        items.append(_item(ends.upper, upper.form, tier, count, upper.power, upper.price))
+    trunk = constants().fibre_trunk_price
+    return [
+        *items,
+        Item("fibre trunk", "fibre", tier, len(up), 0.0, trunk.typical, length_m, trunk.status, trunk.status),
+    ]
+
+
+def _modules(technology: Technology, node: Array, interconnect: Interconnect) -> int:
+    """Pieces that carry the ports of every node, each node with its own."""
+    ports = int(technology.rate.typical / interconnect.port_rate_bytes_per_s * (1 + 1e-9))
+    return int(np.sum(-(-np.bincount(node) // ports)))
+
+
+def _item(
+    part: str, kind: str, tier: str, count: int, power: Figure, price: Figure, length_m: float = 0.0, num_ends: int = 1
+) -> Item:
+    return Item(
+        part, kind, tier, count, num_ends * power.typical, price.typical, length_m, power.status, price.status
+    )  # fmt: skip
+
+
+def _switches(fabric: Fabric, interconnect: Interconnect) -> list[Item]:
+    entry = interconnect.switch_entry
+    counts = [(kind, int((fabric.node_kind == NODE_KINDS.index(kind)).sum())) for kind in ("leaf", "spine", "core")]
+    return [
+        _item(interconnect.switch, "switch", kind, count, entry.power, entry.price) for kind, count in counts if count
+    ]
+
+
+def _ocs(fabric: Fabric, interconnect: Interconnect) -> list[Item]:
+    """A port needs as many OCS ports as it has fibre pairs, so that many OCS switch in step."""
+    count = int((fabric.node_kind == NODE_KINDS.index("ocs")).sum())
+    if not count:
+        return []
+    entry, module = interconnect.ocs_entry, interconnect.ends("spine_ocs").technologies[0]
+    assert module.fibre_pairs is not None, "copper into an OCS is not buildable"
+    pairs = int(np.ceil(module.fibre_pairs.typical * interconnect.port_rate_bytes_per_s / module.rate.typical - 1e-9))
+    return [
+        Item(
+            interconnect.ocs, "ocs", "spine_ocs", count * max(pairs, 1), entry.power.typical,
+            entry.price_per_port.typical * entry.ports.typical, 0.0, entry.power.status, entry.price_per_port.status,
+        )
+    ]  # fmt: skip
+
+
+def _nics(fabric: Fabric, interconnect: Interconnect) -> Item:
+    entry = interconnect.nic_entry
+    return _item(interconnect.nic, "nic", "host_leaf", fabric.num_endpoints, entry.power, entry.price)

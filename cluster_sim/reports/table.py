@@ -1,0 +1,88 @@
+"""The ranking as a table."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from cluster_sim.core import bit_rate
+from cluster_sim.reports.text import engineering, percent, seconds
+
+Row = Mapping[str, Any]
+
+_PARTS = (
+    ("compute", "compute_s"), ("tp", "exposed_tp_s"), ("cp", "exposed_cp_s"), ("ep", "exposed_ep_s"),
+    ("pp", "exposed_pp_s"), ("dp", "exposed_dp_s"), ("bubble", "bubble_s"), ("switch", "switching_s"),
+    ("optim", "optimizer_s"),
+)  # fmt: skip
+
+
+def ranking(rows: Sequence[Row], tie_ratio: float) -> RenderableType:
+    """One table per job and line rate, best first; what cannot be built stands below with its reason.
+
+    Args:
+        rows: the summary, as mappings.
+        tie_ratio: what counts as equal step times, for the note.
+    """
+    parts: list[RenderableType] = []
+    for job, rate in dict.fromkeys((row["job"], row["line_rate_bytes_per_s"]) for row in rows):
+        group = [row for row in rows if (row["job"], row["line_rate_bytes_per_s"]) == (job, rate)]
+        parts += [_ranked(job, rate, group), *_not_ranked(group), Text("")]
+    return Group(*parts, *_notes(rows, tie_ratio))
+
+
+def step(row: Row) -> RenderableType:
+    """One run: its step time by part."""
+    table = Table(box=box.SIMPLE, title=str(row["scenario"]), title_justify="left")
+    table.add_column("part")
+    table.add_column("time", justify="right")
+    table.add_column("share", justify="right")
+    for name, column in _PARTS:
+        if row[column]:
+            table.add_row(name, seconds(row[column]), percent(row[column] / row["step_time_s"]))
+    table.add_section()
+    table.add_row("step", seconds(row["step_time_s"]), f"MFU {percent(row['mfu_ratio'])}")
+    table.add_row("network", engineering(row["network_power_w"], "W"), engineering(row["capex_usd"], "USD"))
+    return table
+
+
+def _ranked(job: str, rate: float, group: Sequence[Row]) -> Table:
+    shown = [(name, column) for name, column in _PARTS if any(row[column] for row in group if row["status"] == "ok")]
+    table = Table(box=box.SIMPLE_HEAD, title=f"{job}, {bit_rate(rate)} per accelerator", title_justify="left")
+    for name in ("#", "interconnect", "topology"):
+        table.add_column(name, no_wrap=name != "interconnect")
+    for name in ("step", "MFU", *(name for name, _ in shown), "net power", "energy/step", "net capex", "modules"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in sorted((row for row in group if row["status"] == "ok"), key=lambda row: int(row["rank"])):
+        table.add_row(
+            f"{'=' if row['is_tie'] else ''}{row['rank']}", row["interconnect"] + ("*" if row["unverified"] else ""),
+            row["topology"], seconds(row["step_time_s"]), percent(row["mfu_ratio"]),
+            *(f"{row[column]:.3f}" for _, column in shown), engineering(row["network_power_w"], "W"),
+            engineering(row["network_energy_j"], "J"), engineering(row["capex_usd"], "USD"), f"{row['num_modules']:,}",
+        )  # fmt: skip
+    return table
+
+
+def _not_ranked(group: Sequence[Row]) -> list[Text]:
+    """One line per option: the reason of its first topology, and how many share its fate."""
+    lines = []
+    for option in dict.fromkeys(row["interconnect"] for row in group if row["status"] != "ok"):
+        bad = [row for row in group if row["interconnect"] == option and row["status"] != "ok"]
+        where = ", ".join(row["topology"] for row in bad)
+        lines.append(Text(f"  {bad[0]['status']}: {option} ({where}): {bad[0]['reason']}", style="yellow"))
+    return lines
+
+
+def _notes(rows: Sequence[Row], tie_ratio: float) -> list[Text]:
+    notes = [
+        f"= step times within {100 * tie_ratio:g} % of the best of their group are a tie, decided by network energy per "
+        "step, then by price.",
+        "Parts of the step in seconds. Power and price are of the network: modules at both ends, cables, switches, NICs, "
+        "OCS; no cooling.",
+    ]
+    if any(row["unverified"] for row in rows):
+        notes.append("* rests on figures without a retrieved source; see 'unverified' in summary.arrow and bom.arrow.")
+    return [Text(f"  {note}", style="dim") for note in notes]

@@ -1,0 +1,23 @@
+"""Numbers as people say them."""
+
+_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
+
+
+def engineering(value: float | None, unit: str, digits: int = 3) -> str:
+    """``12.3 MW``; a dash for None."""
+    if value is None:
+        return "-"
+    for scale, prefix in _PREFIXES:
+        if abs(value) >= scale:
+            return f"{value / scale:.{digits}g} {prefix}{unit}".rstrip()
+    return f"{value:.{digits}g} {unit}".rstrip()
+
+
+def seconds(value: float | None) -> str:
+    """Step times with enough digits to tell ties from differences."""
+    return "-" if value is None else f"{value:.4f} s"
+
+
+def percent(value: float | None) -> str:
+    """``43.1 %``."""
+    return "-" if value is None else f"{100 * value:.1f} %"

@@ -1,0 +1,17 @@
+"""Results as Arrow files: schema, recorder, provenance, and opening them again."""
+
+from cluster_sim.results.provenance import provenance
+from cluster_sim.results.recorder import Recorder, claim_folder
+from cluster_sim.results.run import Run, read_table
+from cluster_sim.results.schema import SCHEMAS, table_of_columns, table_of_rows
+
+__all__ = [
+    "SCHEMAS",
+    "Recorder",
+    "Run",
+    "claim_folder",
+    "provenance",
+    "read_table",
+    "table_of_columns",
+    "table_of_rows",
+]

@@ -1,0 +1,96 @@
+"""A results folder: written so that an incomplete one can be told from a whole one."""
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pyarrow as pa
+from pyarrow import ipc
+
+from cluster_sim.core import OutputError
+
+_MANIFEST = "manifest.json"
+
+
+class Recorder:
+    """Writes tables into a folder. Each is ``NAME.partial`` until closed; the manifest comes last and makes it whole."""
+
+    def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
+        """``folder`` exists and is empty, see ``claim_folder``; ``manifest`` is what is known before the run."""
+        self.folder = folder
+        self._manifest = dict(manifest)
+        self._num_rows: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is None:
+            content = self._manifest | {"num_rows": self._num_rows}
+            text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+            _write_whole(self.folder / _MANIFEST, text.encode())
+
+    def write(self, name: str, table: pa.Table) -> None:
+        """Write ``NAME.arrow``: an Arrow IPC file with zstd compression."""
+        partial = self.folder / f"{name}.arrow.partial"
+        options = ipc.IpcWriteOptions(compression="zstd")
+        with pa.OSFile(str(partial), "wb") as sink, ipc.new_file(sink, table.schema, options=options) as writer:
+            writer.write_table(table.combine_chunks())
+        os.replace(partial, self.folder / f"{name}.arrow")
+        self._num_rows[name] = table.num_rows
+
+    def note(self, **facts: Any) -> None:
+        """Add to the manifest."""
+        self._manifest.update(facts)
+
+
+def claim_folder(output: Path | None, name: str, overwrite: bool, root: Path = Path("results")) -> Path:
+    """An empty folder for a run: ``output``, or the next free ``results/<name>-NNN``.
+
+    Raises:
+        OutputError: ``output`` is not empty (and may not be overwritten) or cannot be written.
+    """
+    folder = output if output is not None else _next_free(root, name)
+    try:
+        if folder.is_dir() and any(folder.iterdir()):
+            _clear(folder, overwrite)
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise OutputError(str(folder), f"cannot be written ({why})", "choose another --output") from error
+    return folder
+
+
+def _clear(folder: Path, overwrite: bool) -> None:
+    """Empty a folder, but only one that holds a run and nothing else."""
+    if not overwrite:
+        raise OutputError(str(folder), "is not empty", "choose another --output, or add --overwrite")
+    ours = re.compile(r"manifest\.json|report\.html|\w+\.(arrow|arrow\.partial|png|svg|txt)")
+    foreign = sorted(entry.name for entry in folder.iterdir() if not ours.fullmatch(entry.name))
+    if foreign:
+        raise OutputError(
+            str(folder), f"holds other things than a run's results ({foreign[0]})", "empty it yourself, or choose another"
+        )
+    shutil.rmtree(folder)
+
+
+def _next_free(root: Path, name: str) -> Path:
+    pattern = re.compile(re.escape(name) + r"-(\d+)")
+    found = [int(match[1]) for entry in root.glob(f"{name}-*") if (match := pattern.fullmatch(entry.name))]
+    return root / f"{name}-{max(found, default=0) + 1:03d}"
+
+
+def _write_whole(path: Path, content: bytes) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(content)
+    os.replace(partial, path)

@@ -1,0 +1,152 @@
+"""Columns of every results table: name, type, unit, meaning. The unit stands in each field's metadata."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+
+def column(name: str, kind: pa.DataType, unit: str, meaning: str) -> pa.Field:
+    """A field that says its unit and meaning in its metadata."""
+    return pa.field(name, kind, metadata={"unit": unit, "meaning": meaning})
+
+
+_TEXT, _FLOAT, _INT = pa.string(), pa.float64(), pa.int64()
+_SCENARIO = column("scenario", _TEXT, "", "job / interconnect / topology")
+
+SUMMARY = pa.schema(
+    [
+        _SCENARIO,
+        column("job", _TEXT, "", "name of the job"),
+        column("interconnect", _TEXT, "", "name of the interconnect option"),
+        column("topology", _TEXT, "", "name of the topology"),
+        column("line_rate_bytes_per_s", _FLOAT, "B/s", "line rate of an accelerator's port, per direction"),
+        column("status", _TEXT, "", "ok, not_buildable or failed"),
+        column("reason", _TEXT, "", "why it is not ok"),
+        column("step_time_s", _FLOAT, "s", "time of one optimiser step"),
+        column("mfu_ratio", _FLOAT, "1", "model FLOPs without recomputation over peak"),
+        column("hfu_ratio", _FLOAT, "1", "FLOPs with recomputation over peak"),
+        column("compute_s", _FLOAT, "s", "step time spent computing"),
+        column("exposed_tp_s", _FLOAT, "s", "step time waiting for tensor-parallel collectives"),
+        column("exposed_cp_s", _FLOAT, "s", "step time waiting for context-parallel collectives"),
+        column("exposed_ep_s", _FLOAT, "s", "step time waiting for expert-parallel collectives"),
+        column("exposed_pp_s", _FLOAT, "s", "step time waiting for activations of other pipeline stages"),
+        column("exposed_dp_s", _FLOAT, "s", "step time waiting for gradients and parameters"),
+        column("bubble_s", _FLOAT, "s", "step time waiting for the compute of other pipeline stages"),
+        column("switching_s", _FLOAT, "s", "step time waiting for OCS circuits"),
+        column("optimizer_s", _FLOAT, "s", "step time in the optimiser"),
+        column("network_energy_j", _FLOAT, "J", "energy of the network per step, without cooling"),
+        column("cluster_energy_j", _FLOAT, "J", "energy of servers and network per step, without cooling"),
+        column("network_power_w", _FLOAT, "W", "modules, switches, NICs and OCS, without cooling"),
+        column("capex_usd", _FLOAT, "USD", "price of the network"),
+        column("num_modules", _INT, "1", "optical modules and engines"),
+        column("rank", _INT, "1", "1 is best among equal job and line rate; null if not ok"),
+        column("is_tie", pa.bool_(), "", "step time ties with the next better: energy, then cost decided"),
+        column("unverified", _TEXT, "", "figures it rests on for which no source was retrieved"),
+    ]
+)
+
+TASKS = pa.schema(
+    [
+        _SCENARIO,
+        column("task", _INT, "1", "row number of the schedule"),
+        column("kind", _TEXT, "", "compute, optimizer, tp, cp, ep, pp or dp"),
+        column("stage", _INT, "1", "pipeline stage"),
+        column("chunk", _INT, "1", "virtual stage, -1 where there is none"),
+        column("microbatch", _INT, "1", "-1 where there is none"),
+        column("is_backward", pa.bool_(), "", "backward pass"),
+        column("start_s", _FLOAT, "s", "start"),
+        column("end_s", _FLOAT, "s", "end"),
+        column("fused_s", _FLOAT, "s", "communication fused into a compute task"),
+        column("released_by", _INT, "1", "task whose end let it start, -1 where nothing did"),
+    ]
+)
+
+COLLECTIVES = pa.schema(
+    [
+        _SCENARIO,
+        column("task", _INT, "1", "row number of the schedule"),
+        column("collective", _TEXT, "", "name"),
+        column("kind", _TEXT, "", "tp, cp, ep, pp or dp"),
+        column("algorithm", _TEXT, "", "name in the registry"),
+        column("num_ranks", _INT, "1", "ranks of a group"),
+        column("size_bytes", _FLOAT, "B", "buffer"),
+        column("start_s", _FLOAT, "s", "start"),
+        column("end_s", _FLOAT, "s", "last byte arrives"),
+        column("stalled_s", _FLOAT, "s", "time without any bandwidth"),
+        column("bottleneck_link", _TEXT, "", "a link that held it back at its end"),
+    ]
+)
+
+LINKS = pa.schema(
+    [
+        _SCENARIO,
+        column("link", _INT, "1", "row number of the fabric"),
+        column("tier", _TEXT, "", "tier"),
+        column("src", _INT, "1", "node it leaves"),
+        column("dst", _INT, "1", "node it enters"),
+        column("technology", _TEXT, "", "what carries it"),
+        column("length_m", _FLOAT, "m", "cable or fibre"),
+        column("latency_s", _FLOAT, "s", "ends, FEC, propagation, and the switch or NIC it enters"),
+        column("capacity_bytes_per_s", _FLOAT, "B/s", "payload rate"),
+        column("window_start_s", _FLOAT, "s", "start of the window"),
+        column("window_end_s", _FLOAT, "s", "end of the window"),
+        column("carried_bytes", _FLOAT, "B", "in the window"),
+        column("busy_s", _FLOAT, "s", "time with any load"),
+        column("full_s", _FLOAT, "s", "time at capacity"),
+        column("peak_ratio", _FLOAT, "1", "highest utilisation"),
+        column("mean_ratio", _FLOAT, "1", "mean utilisation"),
+    ]
+)
+
+EVENTS = pa.schema(
+    [
+        _SCENARIO,
+        column("time_s", _FLOAT, "s", "when it began"),
+        column("end_s", _FLOAT, "s", "when it was over"),
+        column("event", _TEXT, "", "what happened"),
+        column("detail", _TEXT, "", "in words"),
+    ]
+)
+
+BOM = pa.schema(
+    [
+        _SCENARIO,
+        column("part", _TEXT, "", "name in the catalogue"),
+        column("kind", _TEXT, "", "cable, module, engine, switch, nic, ocs or fibre"),
+        column("tier", _TEXT, "", "where it is used"),
+        column("count", _INT, "1", "pieces"),
+        column("unit_power_w", _FLOAT, "W", "of one piece, all its ends"),
+        column("unit_price_usd", _FLOAT, "USD", "of one piece"),
+        column("power_w", _FLOAT, "W", "of all"),
+        column("price_usd", _FLOAT, "USD", "of all"),
+        column("mean_length_m", _FLOAT, "m", "of cables and fibres; 0 for others"),
+        column("power_status", _TEXT, "", "V1 V2 V3 sourced, D derived, M unverified"),
+        column("price_status", _TEXT, "", "V1 V2 V3 sourced, D derived, M unverified"),
+    ]
+)
+
+SCHEMAS: dict[str, pa.Schema] = {
+    "summary": SUMMARY,
+    "tasks": TASKS,
+    "collectives": COLLECTIVES,
+    "links": LINKS,
+    "events": EVENTS,
+    "bom": BOM,
+}
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+def table_of_rows(name: str, rows: Rows) -> pa.Table:
+    """A table of schema ``name`` from one mapping per row; missing keys are null."""
+    schema = SCHEMAS[name]
+    return pa.table(
+        {field.name: pa.array([row.get(field.name) for row in rows], field.type) for field in schema}, schema=schema
+    )
+
+
+def table_of_columns(name: str, columns: Mapping[str, Any]) -> pa.Table:
+    """A table of schema ``name`` from columns; all must be there."""
+    schema = SCHEMAS[name]
+    return pa.table({field.name: pa.array(columns[field.name], field.type) for field in schema}, schema=schema)

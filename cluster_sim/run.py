@@ -1,0 +1,198 @@
+"""The whole story in one place: what happens between a configuration and its results."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from cluster_sim.backend import Backend, choose_backend
+from cluster_sim.config import RunConfig, Scenario
+from cluster_sim.core import stream_key
+from cluster_sim.economics import Account, account
+from cluster_sim.engine import Outcome, Routes, Simulation, fusible, route_collectives, step_parts
+from cluster_sim.results import Recorder, Run, claim_folder, provenance, table_of_columns, table_of_rows
+from cluster_sim.tables import NONE, TASK_KINDS, Array, Fabric, Schedule
+from cluster_sim.topology import Equipment
+from cluster_sim.workload import PHASES, assemble, plan
+
+#: Called with the name of the phase that begins.
+Announce = Callable[[str], None]
+
+
+def simulate(
+    config: RunConfig, output: Path | None = None, overwrite: bool = False, announce: Announce = lambda phase: None
+) -> Run:
+    """Simulate one configuration and write its results.
+
+    Args:
+        config: what to run.
+        output: folder; None for the next free ``results/<name>-NNN``.
+        overwrite: replace what an earlier run left in ``output``.
+        announce: told when a phase begins, for progress.
+
+    Raises:
+        NotBuildableError: the fabric cannot be built; BackendError, OutputError, SimulationError.
+    """
+    began_s = time.perf_counter()
+    backend = choose_backend(config.backend)
+    tables = evaluate(config.scenario, backend, announce)
+    folder = claim_folder(output, config.name, overwrite)
+    with Recorder(folder, provenance()) as recorder:
+        for name, table in tables.items():
+            recorder.write(name, table)
+        recorder.note(
+            config=config.model_dump(mode="json"), seed=config.seed, backend=backend.name, backend_reason=backend.why,
+            wall_s=round(time.perf_counter() - began_s, 3),
+        )  # fmt: skip
+    return Run.open(folder)
+
+
+def evaluate(
+    scenario: Scenario, backend: Backend, announce: Announce = lambda phase: None
+) -> dict[str, pa.Table]:
+    """Simulate one scenario; its results tables by name. The rank is left open.
+
+    Raises:
+        NotBuildableError: the fabric cannot be built; SimulationError: the simulation cannot go on.
+    """
+    job, interconnect = scenario.job, scenario.interconnect
+    announce("building the fabric")
+    fabric = scenario.topology.build(Equipment(job.accelerators, job.accelerator_entry, interconnect))
+    program = plan(job, fabric.endpoint_host)
+    announce("routing")
+    key = stream_key(scenario.seed, "routing", scenario.job_name)
+    collectives = tuple(program.collectives)
+    routes = route_collectives(collectives, program.num_runs(), fabric, scenario.routing, key, len(PHASES))
+    schedule = assemble(program, fusible(collectives, routes, backend))
+    announce(f"simulating {len(schedule):,} tasks")
+    outcome = Simulation(schedule, routes, scenario.routing, backend).run()
+    bill = account(fabric, interconnect, job.accelerator_entry)
+    return _tables(_Simulated(scenario, fabric, schedule, routes, outcome, bill))
+
+
+@dataclass(frozen=True, slots=True)
+class _Simulated:
+    """All there is to know about a scenario."""
+
+    scenario: Scenario
+    fabric: Fabric
+    schedule: Schedule
+    routes: Routes
+    outcome: Outcome
+    account: Account
+
+
+def _tables(done: _Simulated) -> dict[str, pa.Table]:
+    tables = {"summary": _summary(done), "bom": _bom(done), "events": _events(done)}
+    if done.scenario.record == "tasks":
+        tables |= {"tasks": _tasks(done), "collectives": _collectives(done), "links": _links(done)}
+    return tables
+
+
+def _summary(done: _Simulated) -> pa.Table:
+    job, step_s, parts = done.scenario.job, done.outcome.step_time_s, step_parts(done.schedule, done.outcome)
+    peak_flop = job.accelerators * job.accelerator_entry.peak_bf16.typical * step_s
+    row = {
+        **identity(done.scenario),
+        "status": "ok",
+        "reason": "",
+        "step_time_s": step_s,
+        "mfu_ratio": job.step_flop / peak_flop,
+        "hfu_ratio": job.hardware_flop / peak_flop,
+        **{f"exposed_{kind}_s": parts[kind] for kind in ("tp", "cp", "ep", "pp", "dp")},
+        **{f"{part}_s": parts[part] for part in ("compute", "bubble", "switching", "optimizer")},
+        "network_energy_j": done.account.network_power_w * step_s,
+        "cluster_energy_j": done.account.cluster_power_w * step_s,
+        "network_power_w": done.account.network_power_w,
+        "capex_usd": done.account.capex_usd,
+        "num_modules": done.account.num_modules,
+        "unverified": ", ".join(done.account.unverified),
+    }
+    return table_of_rows("summary", [row])
+
+
+def identity(scenario: Scenario) -> dict[str, object]:
+    """The columns of the summary that name a scenario."""
+    return {
+        "scenario": scenario.name,
+        "job": scenario.job_name,
+        "interconnect": scenario.interconnect_name,
+        "topology": scenario.topology_name,
+        "line_rate_bytes_per_s": scenario.interconnect.port_rate_bytes_per_s,
+    }
+
+
+def _bom(done: _Simulated) -> pa.Table:
+    names = (
+        "part", "kind", "tier", "count", "unit_power_w", "unit_price_usd", "power_w", "price_usd", "mean_length_m",
+        "power_status", "price_status",
+    )  # fmt: skip
+    rows = [{name: getattr(item, name) for name in names} for item in done.account.bill]
+    return table_of_rows("bom", [{"scenario": done.scenario.name, **row} for row in rows])
+
+
+def _events(done: _Simulated) -> pa.Table:
+    rows = [
+        {
+            "scenario": done.scenario.name, "time_s": switching.start_s, "end_s": switching.end_s,
+            "event": "ocs_switching", "detail": f"{switching.num_circuits} circuits made for setting {switching.setting}",
+        }
+        for switching in done.outcome.switchings
+    ]  # fmt: skip
+    return table_of_rows("events", rows)
+
+
+def _tasks(done: _Simulated) -> pa.Table:
+    schedule, outcome = done.schedule, done.outcome
+    return table_of_columns("tasks", {
+        "scenario": [done.scenario.name] * len(schedule),
+        "task": np.arange(len(schedule)),
+        "kind": np.array(TASK_KINDS)[schedule.kind],
+        "stage": schedule.stage, "chunk": schedule.chunk, "microbatch": schedule.microbatch,
+        "is_backward": schedule.is_backward.astype(bool),
+        "start_s": outcome.start_s, "end_s": outcome.end_s,
+        "fused_s": schedule.fused_s, "released_by": outcome.released_by,
+    })  # fmt: skip
+
+
+def _collectives(done: _Simulated) -> pa.Table:
+    schedule, outcome = done.schedule, done.outcome
+    task = np.flatnonzero(schedule.collective != NONE)
+    used = [schedule.collectives[number] for number in schedule.collective[task]]
+    links = {int(row): done.routes.link_of(int(row)) for row in np.unique(outcome.bottleneck[task])}
+    return table_of_columns("collectives", {
+        "scenario": [done.scenario.name] * len(task),
+        "task": task,
+        "collective": [collective.name for collective in used],
+        "kind": np.array(TASK_KINDS)[schedule.kind[task]],
+        "algorithm": [collective.algorithm for collective in used],
+        "num_ranks": [collective.num_ranks for collective in used],
+        "size_bytes": [collective.size_bytes for collective in used],
+        "start_s": outcome.start_s[task], "end_s": outcome.end_s[task], "stalled_s": outcome.stalled_s[task],
+        "bottleneck_link": [links[int(row)] for row in outcome.bottleneck[task]],
+    })  # fmt: skip
+
+
+def _links(done: _Simulated) -> pa.Table:
+    links, step_s = done.fabric.links, done.outcome.step_time_s
+    carried = done.routes.carried_by_links(done.outcome.carried)
+    capacity = links.capacity_bytes_per_s
+    return table_of_columns("links", {
+        "scenario": [done.scenario.name] * len(links),
+        "link": np.arange(len(links)),
+        "tier": np.array(done.fabric.tiers)[links.tier],
+        "src": links.src, "dst": links.dst,
+        "technology": _technologies(done)[links.tier],
+        "length_m": links.length_m, "latency_s": links.latency_s, "capacity_bytes_per_s": capacity,
+        "window_start_s": np.zeros(len(links)), "window_end_s": np.full(len(links), step_s),
+        "carried_bytes": carried[0], "busy_s": carried[1], "full_s": carried[2],
+        "peak_ratio": carried[3] / capacity, "mean_ratio": carried[0] / (capacity * step_s),
+    })  # fmt: skip
+
+
+def _technologies(done: _Simulated) -> Array:
+    scale_up, ends = done.scenario.job.accelerator_entry.scale_up, done.scenario.interconnect.ends
+    return np.array([scale_up if tier == "scale_up" else ends(tier).label for tier in done.fabric.tiers])

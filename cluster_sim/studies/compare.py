@@ -1,0 +1,101 @@
+"""Every job on every interconnect in every topology, ranked."""
+
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import pyarrow as pa
+
+from cluster_sim.backend import BackendName, choose_backend
+from cluster_sim.config import CompareConfig, Scenario
+from cluster_sim.core import NotBuildableError, SimulationError
+from cluster_sim.results import SCHEMAS, Recorder, Run, claim_folder, provenance, table_of_rows
+from cluster_sim.run import evaluate, identity
+from cluster_sim.studies.ranking import rank
+
+
+Tables = dict[str, pa.Table]
+
+#: Called after each scenario: how many are done, how many there are, the name of the one just done.
+Progress = Callable[[int, int, str], None]
+
+
+def compare(
+    config: CompareConfig, name: str = "compare", output: Path | None = None, overwrite: bool = False,
+    workers: int | None = None, progress: Progress = lambda done, total, name: None,
+) -> Run:  # fmt: skip
+    """Simulate every scenario, rank them, and write one folder.
+
+    Args:
+        config: what to compare.
+        name: of the folder, where ``output`` is None.
+        output: folder; None for the next free ``results/<name>-NNN``.
+        overwrite: replace what an earlier run left in ``output``.
+        workers: processes; None for as many as there are cores. The results do not depend on it.
+        progress: told after each scenario.
+
+    Raises:
+        BackendError, OutputError. A scenario that cannot be built or simulated is a row that says why.
+    """
+    began_s = time.perf_counter()
+    backend = choose_backend(config.backend)
+    folder = claim_folder(output, name, overwrite)
+    scenarios = config.scenarios
+    with Recorder(folder, provenance()) as recorder:
+        results, walls_s = [], {}
+        for number, (tables, wall_s) in enumerate(_each(scenarios, backend.name, workers)):
+            results.append(tables)
+            walls_s[scenarios[number].name] = round(wall_s, 3)
+            progress(number + 1, len(scenarios), scenarios[number].name)
+        for table_name, table in _ranked(_joined(results), config.tie_ratio).items():
+            recorder.write(table_name, table)
+        recorder.note(
+            config=config.model_dump(mode="json"), seed=config.seed, backend=backend.name, backend_reason=backend.why,
+            wall_s=round(time.perf_counter() - began_s, 3), scenario_wall_s=walls_s,
+        )  # fmt: skip
+    return Run.open(folder)
+
+
+def _each(
+    scenarios: tuple[Scenario, ...], backend: BackendName, workers: int | None
+) -> Iterator[tuple[Tables, float]]:
+    """Results in the order of the scenarios, computed side by side."""
+    num = min(workers or os.cpu_count() or 1, len(scenarios))
+    if num == 1:
+        yield from (_one(scenario, backend) for scenario in scenarios)
+        return
+    with ProcessPoolExecutor(num, mp_context=multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(_one, scenarios, [backend] * len(scenarios))
+
+
+def _one(scenario: Scenario, backend: BackendName) -> tuple[Tables, float]:
+    """Tables of a scenario and its wall time; a scenario that does not work is a row with the reason."""
+    began_s = time.perf_counter()
+    try:
+        tables = evaluate(scenario, choose_backend(backend))
+    except (NotBuildableError, SimulationError) as error:
+        status = "not_buildable" if isinstance(error, NotBuildableError) else "failed"
+        reason = "; ".join(error.args[0]) if isinstance(error, NotBuildableError) else str(error)
+        tables = {
+            "summary": table_of_rows("summary", [{**identity(scenario), "status": status, "reason": reason}]),
+        }
+    return tables, time.perf_counter() - began_s
+
+
+def _joined(results: list[Tables]) -> Tables:
+    """One table of each name, in the order of the scenarios."""
+    names = [name for name in SCHEMAS if any(name in tables for tables in results)]
+    return {name: pa.concat_tables([tables[name] for tables in results if name in tables]) for name in names}
+
+
+def _ranked(tables: Tables, tie_ratio: float) -> Tables:
+    rows = tables["summary"].to_pylist()
+    places = rank(rows, tie_ratio)
+    ranked = [
+        row | {"rank": place, "is_tie": is_tie if place else None}
+        for row, (place, is_tie) in zip(rows, places, strict=True)
+    ]
+    return tables | {"summary": table_of_rows("summary", ranked)}
