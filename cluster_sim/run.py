@@ -23,7 +23,10 @@ Announce = Callable[[str], None]
 
 
 def simulate(
-    config: RunConfig, output: Path | None = None, overwrite: bool = False, announce: Announce = lambda phase: None
+    config: RunConfig,
+    output: Path | None = None,
+    overwrite: bool = False,
+    announce: Announce = lambda phase: None,
 ) -> Run:
     """Simulate one configuration and write its results.
 
@@ -50,9 +53,7 @@ def simulate(
     return Run.open(folder)
 
 
-def evaluate(
-    scenario: Scenario, backend: Backend, announce: Announce = lambda phase: None
-) -> dict[str, pa.Table]:
+def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda phase: None) -> dict[str, pa.Table]:
     """Simulate one scenario; its results tables by name. The rank is left open.
 
     Raises:
@@ -138,7 +139,7 @@ def _events(done: _Simulated) -> pa.Table:
     rows = [
         {
             "scenario": done.scenario.name, "time_s": switching.start_s, "end_s": switching.end_s,
-            "event": "ocs_switching", "detail": f"{switching.num_circuits} circuits made for setting {switching.setting}",
+            "event": "ocs_switching", "detail": f"{switching.num_circuits} circuits, setting {switching.setting}",
         }
         for switching in done.outcome.switchings
     ]  # fmt: skip

@@ -26,7 +26,7 @@ class Backend:
         device: what it runs on.
     """
 
-    name: str
+    name: Literal["numpy", "numba", "cupy"]
     why: str
     xp: ModuleType
     device: str

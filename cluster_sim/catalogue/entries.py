@@ -1,6 +1,6 @@
 """What the catalogue knows of each kind of part. All rates are per direction, all powers as their docstring says."""
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import model_validator
 
@@ -177,8 +177,3 @@ class Constants(Spec):
     fibre_trunk_price: DollarsFigure
     patch_port_price: DollarsFigure
     link_efficiency: RatioFigure
-
-    @model_validator(mode="before")
-    @classmethod
-    def _kebab_to_snake(cls, data: Any) -> Any:
-        return {key.replace("-", "_"): value for key, value in data.items()} if isinstance(data, dict) else data

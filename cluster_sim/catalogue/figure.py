@@ -61,7 +61,7 @@ class Figure(Spec):
         return self
 
 
-def _figure_of(dimension: Dimension) -> Any:
+def _read_in(dimension: Dimension) -> BeforeValidator:
     def read(value: Any, info: ValidationInfo) -> Any:
         if not isinstance(value, dict):
             return value
@@ -73,20 +73,20 @@ def _figure_of(dimension: Dimension) -> Any:
                 parsed[bound] = dimension.read(parsed[bound], info)
         return parsed
 
-    return Annotated[Figure, BeforeValidator(read)]
+    return BeforeValidator(read)
 
 
-SecondsFigure = _figure_of(SECONDS)
-BytesFigure = _figure_of(BYTES)
-BytesPerSecondFigure = _figure_of(BYTES_PER_S)
-FlopPerSecondFigure = _figure_of(FLOP_PER_S)
-MetresFigure = _figure_of(METRES)
-WattsFigure = _figure_of(WATTS)
-DollarsFigure = _figure_of(DOLLARS)
-DecibelsFigure = _figure_of(DECIBELS)
-RatioFigure = _figure_of(RATIO)
-CountFigure = _figure_of(COUNT)
-SecondsPerMetreFigure = _figure_of(SECONDS_PER_METRE)
-PerYearFigure = _figure_of(PER_YEAR)
-JoulesPerBitFigure = _figure_of(JOULES_PER_BIT)
-DollarsPerJouleFigure = _figure_of(DOLLARS_PER_JOULE)
+SecondsFigure = Annotated[Figure, _read_in(SECONDS)]
+BytesFigure = Annotated[Figure, _read_in(BYTES)]
+BytesPerSecondFigure = Annotated[Figure, _read_in(BYTES_PER_S)]
+FlopPerSecondFigure = Annotated[Figure, _read_in(FLOP_PER_S)]
+MetresFigure = Annotated[Figure, _read_in(METRES)]
+WattsFigure = Annotated[Figure, _read_in(WATTS)]
+DollarsFigure = Annotated[Figure, _read_in(DOLLARS)]
+DecibelsFigure = Annotated[Figure, _read_in(DECIBELS)]
+RatioFigure = Annotated[Figure, _read_in(RATIO)]
+CountFigure = Annotated[Figure, _read_in(COUNT)]
+SecondsPerMetreFigure = Annotated[Figure, _read_in(SECONDS_PER_METRE)]
+PerYearFigure = Annotated[Figure, _read_in(PER_YEAR)]
+JoulesPerBitFigure = Annotated[Figure, _read_in(JOULES_PER_BIT)]
+DollarsPerJouleFigure = Annotated[Figure, _read_in(DOLLARS_PER_JOULE)]

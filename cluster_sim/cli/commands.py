@@ -17,15 +17,17 @@ _CONFIG = click.argument("config", type=click.Path(path_type=Path))
 
 def _common(command: F) -> F:
     """Options that every study has."""
-    for option in reversed((
-        click.option("--set", "settings", multiple=True, metavar="a.b=VALUE", help="Override a value of the file."),
-        click.option("--output", type=click.Path(path_type=Path), help="Folder for the results, new or empty."),
-        click.option("--overwrite", is_flag=True, help="Replace an earlier run in --output."),
-        click.option("--backend", help="auto, numpy, numba or cupy; overrides the file."),
-        click.option("--seed", type=int, help="Overrides the file."),
-        click.option("--quiet", is_flag=True, help="Print nothing but errors."),
-        click.option("--json", "as_json", is_flag=True, help="Print one JSON line instead of tables."),
-    )):
+    for option in reversed(
+        (
+            click.option("--set", "settings", multiple=True, metavar="a.b=VALUE", help="Override a value of the file."),
+            click.option("--output", type=click.Path(path_type=Path), help="Folder for the results, new or empty."),
+            click.option("--overwrite", is_flag=True, help="Replace an earlier run in --output."),
+            click.option("--backend", help="auto, numpy, numba or cupy; overrides the file."),
+            click.option("--seed", type=int, help="Overrides the file."),
+            click.option("--quiet", is_flag=True, help="Print nothing but errors."),
+            click.option("--json", "as_json", is_flag=True, help="Print one JSON line instead of tables."),
+        )
+    ):
         command = option(command)
     return command
 
@@ -90,5 +92,3 @@ def doctor(as_json: bool) -> None:
             click.echo(f"{title}:")
             for key, value in facts[title].items():
                 click.echo(f"  {key}: {value}")
-
-

@@ -35,7 +35,10 @@ def errors_for_humans() -> Iterator[Where]:
     except BackendError as error:
         _leave(where.problem("backend", str(error)), _USAGE)
     except NotBuildableError as error:
-        _leave("\n".join(where.problem("topology", f"not buildable: {reason}") for reason in error.args[0]), _USAGE)
+        _leave(
+            "\n".join(where.problem("topology", f"not buildable: {reason}") for reason in error.args[0]),
+            _USAGE,
+        )
     except InputError as error:
         _leave(str(error), _USAGE)
     except ClusterSimError as error:

@@ -9,7 +9,14 @@ from typing import Any
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
 
 from cluster_sim.cli.humans import Where
 from cluster_sim.config import CompareConfig, RunConfig, read_config
@@ -49,7 +56,12 @@ def run_comparison(
     with _progress(quiet or as_json) as bar:
         task = bar.add_task("simulating", total=len(config.scenarios))
         done = compare(
-            config, path.stem, output, overwrite, workers, lambda num, _, name: bar.update(task, completed=num, description=name)
+            config,
+            path.stem,
+            output,
+            overwrite,
+            workers,
+            lambda num, _, name: bar.update(task, completed=num, description=name),
         )
     rows = done.summary.to_pylist()
     draw_comparison(rows, done.folder)
@@ -76,8 +88,16 @@ def _print(done: Run, table: Any, quiet: bool, as_json: bool) -> None:
 def _progress(is_silent: bool) -> Iterator[Progress]:
     """A bar on stderr; where stderr is no terminal, a line now and then."""
     console = Console(stderr=True)
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    bar = (_Lines if not console.is_terminal else Progress)(*columns, console=console, disable=is_silent, transient=True)
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    bar = (_Lines if not console.is_terminal else Progress)(
+        *columns, console=console, disable=is_silent, transient=True
+    )
     with bar:
         yield bar
 

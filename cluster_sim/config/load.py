@@ -38,8 +38,9 @@ def read_config(path: Path, settings: Iterable[str] = ()) -> tuple[RunConfig | C
         raise ConfigError(tuple(problems))
     for setting in settings:
         document = document.with_setting(setting)
-    kind = CompareConfig if "compare" in document.data else RunConfig
-    return read_spec(kind, document), document
+    if "compare" in document.data:
+        return read_spec(CompareConfig, document), document
+    return read_spec(RunConfig, document), document
 
 
 def _include(

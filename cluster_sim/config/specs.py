@@ -82,10 +82,14 @@ class CompareConfig(Common):
         common = {name: getattr(self, name) for name in Common.model_fields}
         return tuple(
             Scenario(
-                **common, job_name=job, interconnect_name=interconnect, topology_name=topology,
-                job=self.compare.jobs[job], interconnect=self.compare.interconnects[interconnect],
+                **common,
+                job_name=job,
+                interconnect_name=interconnect,
+                topology_name=topology,
+                job=self.compare.jobs[job],
+                interconnect=self.compare.interconnects[interconnect],
                 topology=self.compare.topologies[topology],
-            )  # fmt: skip
+            )
             for job in self.compare.jobs
             for topology in self.compare.topologies
             for interconnect in self.compare.interconnects

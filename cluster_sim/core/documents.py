@@ -54,7 +54,9 @@ class Document:
             raise ConfigError((f"--set {setting}: expected a.b=value",))
         keys = tuple(path.split("."))
         origins = self.origins | {keys: f"--set {path}"}
-        return Document(self.file, _replaced(self.data, keys, YAML(typ="safe", pure=True).load(text)), self.lines, origins)
+        return Document(
+            self.file, _replaced(self.data, keys, YAML(typ="safe", pure=True).load(text)), self.lines, origins
+        )
 
 
 def read_document(path: Path) -> Document:

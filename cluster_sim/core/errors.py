@@ -25,8 +25,6 @@ class InputError(ClusterSimError, ValueError):
     """Something the user gave cannot be used; a ValueError, so that pydantic collects it."""
 
 
-
-
 class ConfigError(InputError):
     """A configuration with mistakes; carries all of them."""
 

@@ -1,7 +1,7 @@
 """Strategies by name: one file registers itself, a configuration picks it with ``kind``."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from pydantic import BeforeValidator, ValidationInfo
 
@@ -9,6 +9,7 @@ from cluster_sim.core.errors import InputError, UnknownNameError
 from cluster_sim.core.spec import Spec
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 
 class Registry(Generic[T]):
@@ -19,12 +20,12 @@ class Registry(Generic[T]):
         self.what = what
         self._entries: dict[str, T] = {}
 
-    def register(self, name: str) -> Callable[[Any], Any]:
+    def register(self, name: str) -> Callable[[U], U]:
         """Decorator: make the class or function below known as ``name``."""
 
-        def add(entry: Any) -> Any:
+        def add(entry: U) -> U:
             assert name not in self._entries, f"{self.what} {name!r} is registered twice"
-            self._entries[name] = entry
+            self._entries[name] = cast(T, entry)
             return entry
 
         return add

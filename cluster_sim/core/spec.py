@@ -31,9 +31,8 @@ class Spec(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=strip_unit, validate_by_name=True, validate_by_alias=True,
-        validate_default=True,
-    )  # fmt: skip
+        frozen=True, extra="forbid", alias_generator=strip_unit, validate_by_name=True, validate_by_alias=True
+    )
 
     @model_validator(mode="wrap")
     @classmethod
@@ -50,7 +49,9 @@ class Spec(BaseModel):
             known = tuple(strip_unit(name) for name in cls.model_fields)
             hint = did_you_mean(str(detail["loc"][0]), known)
             text = f"unknown key{hint} (known: {', '.join(known)})".replace("{", "{{").replace("}", "}}")
-            return InitErrorDetails(type=PydanticCustomError("unknown_key", text), loc=detail["loc"], input=detail["input"])  # type: ignore[arg-type]
+            return InitErrorDetails(
+                type=PydanticCustomError("unknown_key", text), loc=detail["loc"], input=detail["input"]
+            )
         kind = detail["type"]
         if kind == "unknown_key":
             kind = PydanticCustomError("unknown_key", detail["msg"])

@@ -22,10 +22,22 @@ def _scaled(unit: str, factor: float = 1.0) -> dict[str, float]:
     return {prefix + unit: factor * scale for prefix, scale in _PREFIXES.items()}
 
 
-_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9, "min": 60.0, "h": 3600.0, "day": 86400.0}
+_SECONDS = {
+    "s": 1.0,
+    "ms": 1e-3,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "ns": 1e-9,
+    "min": 60.0,
+    "h": 3600.0,
+    "day": 86400.0,
+}
 _BYTES = _scaled("B") | {prefix + "B": scale for prefix, scale in _BINARY.items()}
 _BYTES_PER_S = (
-    _scaled("B/s") | _scaled("bps", 0.125) | _scaled("bit/s", 0.125) | _scaled("b/s", 0.125)
+    _scaled("B/s")
+    | _scaled("bps", 0.125)
+    | _scaled("bit/s", 0.125)
+    | _scaled("b/s", 0.125)
     | {prefix + "B/s": scale for prefix, scale in _BINARY.items()}
 )
 _FLOP_PER_S = _scaled("FLOP/s") | _scaled("FLOPS")

@@ -58,7 +58,12 @@ def bill_of_materials(fabric: Fabric, interconnect: Interconnect) -> tuple[Item,
         up = np.flatnonzero(fabric.links.tier == number)[::2]
         if tier != _INSIDE_THE_SERVER and len(up):
             items += _links(tier, up, fabric, interconnect)
-    return (*items, *_switches(fabric, interconnect), *_ocs(fabric, interconnect), _nics(fabric, interconnect))
+    return (
+        *items,
+        *_switches(fabric, interconnect),
+        *_ocs(fabric, interconnect),
+        _nics(fabric, interconnect),
+    )
 
 
 def _links(tier: str, up: Array, fabric: Fabric, interconnect: Interconnect) -> list[Item]:
@@ -89,7 +94,14 @@ def _modules(technology: Technology, node: Array, interconnect: Interconnect) ->
 
 
 def _item(
-    part: str, kind: str, tier: str, count: int, power: Figure, price: Figure, length_m: float = 0.0, num_ends: int = 1
+    part: str,
+    kind: str,
+    tier: str,
+    count: int,
+    power: Figure,
+    price: Figure,
+    length_m: float = 0.0,
+    num_ends: int = 1,
 ) -> Item:
     return Item(
         part, kind, tier, count, num_ends * power.typical, price.typical, length_m, power.status, price.status

@@ -48,7 +48,7 @@ def busiest_stage(schedule: Schedule) -> int:
 
 
 def _is_lane(schedule: Schedule) -> Array:
-    return (schedule.kind == COMPUTE) | (schedule.kind == OPTIMIZER)
+    return np.isin(schedule.kind, (COMPUTE, OPTIMIZER))
 
 
 def _attribute_wait(

@@ -25,7 +25,12 @@ class Network:
     """
 
     def __init__(
-        self, clock: Clock, routes: Routes, collectives: tuple[Collective, ...], backend: Backend, setting: int
+        self,
+        clock: Clock,
+        routes: Routes,
+        collectives: tuple[Collective, ...],
+        backend: Backend,
+        setting: int,
     ) -> None:
         self.clock, self.routes, self.backend = clock, routes, backend
         self.state = FlowState.idle(routes.table, routes.capacity[setting])
@@ -33,7 +38,7 @@ class Network:
         self.size_bytes = [collective.size_bytes for collective in collectives]
         self.queue: list[deque[tuple[int, int]]] = [deque() for _ in range(len(routes.route_patterns) - 1)]
         self.stalled_s = [0.0] * len(self.queue)
-        self.on_finished: Finished = lambda task, stalled_s, row: None
+        self.on_finished: Finished = _nobody_asked
         self._rung = clock.event()
         self._is_rung = False
         clock.process(self._run())
@@ -112,3 +117,7 @@ class Network:
         if not self._is_rung:
             self._is_rung = True
             self.clock.ring_at(self._rung, self.clock.now, LATE)
+
+
+def _nobody_asked(task: int, stalled_s: float, row: int) -> None:
+    """Until somebody wants to know what has finished."""

@@ -49,9 +49,21 @@ class OcsController:
     """Takes the OCS through the settings of a step. A step follows on a step, so the first setting is the last one."""
 
     def __init__(
-        self, clock: Clock, routes: Routes, routing: Routing, network: Network, phases: PhaseCounter, setting: int
+        self,
+        clock: Clock,
+        routes: Routes,
+        routing: Routing,
+        network: Network,
+        phases: PhaseCounter,
+        setting: int,
     ) -> None:
-        self.clock, self.routes, self.routing, self.network, self.phases = clock, routes, routing, network, phases
+        self.clock, self.routes, self.routing, self.network, self.phases = (
+            clock,
+            routes,
+            routing,
+            network,
+            phases,
+        )
         self.setting = setting
         self.log: list[Switching] = []
         self.carried: list[tuple[int, Array]] = []
@@ -69,7 +81,9 @@ class OcsController:
         """Changed ports are dark until the circuit has switched and the transceivers have locked; the rest goes on."""
         planner = self.routes.fabric.planner
         old, new = self.routes.settings[self.setting], self.routes.settings[setting]
-        assert planner is not None and old is not None and new is not None
+        assert planner is not None
+        assert old is not None
+        assert new is not None
         start_s, kept = self.clock.now, _kept(old, new)
         self.network.set_capacity(self.capacity_of(kept))
         yield self.clock.timeout(planner.switch_s)

@@ -77,7 +77,12 @@ class Routes:
 
 
 def route_collectives(
-    collectives: tuple[Collective, ...], num_runs: Array, fabric: Fabric, routing: Routing, key: int, num_phases: int
+    collectives: tuple[Collective, ...],
+    num_runs: Array,
+    fabric: Fabric,
+    routing: Routing,
+    key: int,
+    num_phases: int,
 ) -> Routes:
     """Set the OCS for the traffic, route every collective, and merge what nothing can tell apart.
 
@@ -148,13 +153,13 @@ def _stay(phase_setting: Array) -> Array:
 def _demand(collectives: tuple[Collective, ...], num_runs: Array, fabric: Fabric, num_phases: int) -> Array:
     """float64[phases, pods, pods]: bytes from pod to pod in a step."""
     pods = fabric.num_pods
-    demand = np.zeros((num_phases, pods * pods))
+    by_pair = np.zeros((num_phases, pods * pods))
     for collective, runs in zip(collectives, num_runs, strict=True):
         traffic = collective.traffic
         pair = fabric.endpoint_pod[traffic.edge_src].astype(np.int64) * pods + fabric.endpoint_pod[traffic.edge_dst]
         sent = traffic.size_bytes[traffic.edge_transfer] * collective.size_bytes * runs
-        demand[collective.phase] += np.bincount(pair, weights=sent, minlength=pods * pods)
-    demand = demand.reshape(num_phases, pods, pods)
+        by_pair[collective.phase] += np.bincount(pair, weights=sent, minlength=pods * pods)
+    demand = by_pair.reshape(num_phases, pods, pods)
     demand[:, np.arange(pods), np.arange(pods)] = 0.0
     return demand
 

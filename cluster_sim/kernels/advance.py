@@ -102,7 +102,7 @@ class FlowState:
         )  # fmt: skip
 
     def start(self, table: FlowTable, pattern: int, now_s: float, scale: float = 1.0) -> None:
-        """Put all classes of ``pattern`` in flight at ``now_s``, ``scale`` times their size; it must not be in flight."""
+        """Put all classes of ``pattern`` in flight at ``now_s``, ``scale`` times their size; none may be in flight."""
         first, last = int(table.pattern_starts[pattern]), int(table.pattern_starts[pattern + 1])
         assert self.pattern_left[pattern] == 0, f"pattern {pattern} is already in flight"
         self.active[self.num_active : self.num_active + last - first] = np.arange(first, last)
@@ -168,11 +168,15 @@ def _drain(table: FlowTable, state: FlowState, to_s: float) -> None:
     sending = _sending(state)
     if dt_s <= 0.0 or not len(sending):
         return
-    state.left_bytes[sending] -= np.where(np.isinf(state.rate[sending]), state.left_bytes[sending], state.rate[sending] * dt_s)
+    state.left_bytes[sending] -= np.where(
+        np.isinf(state.rate[sending]), state.left_bytes[sending], state.rate[sending] * dt_s
+    )
     state.stalled_s[sending] += np.where(state.rate[sending] == 0.0, dt_s, 0.0)
     hop, owner = _hops(table, sending)
     load = np.bincount(
-        table.hop_row[hop], weights=state.rate[sending][owner] * table.hop_weight[hop], minlength=len(state.capacity)
+        table.hop_row[hop],
+        weights=state.rate[sending][owner] * table.hop_weight[hop],
+        minlength=len(state.capacity),
     )
     state.row_bytes += load * dt_s
     state.row_busy_s += np.where(load > 0, dt_s, 0.0)
@@ -215,8 +219,8 @@ def _solve(table: FlowTable, state: FlowState, backend: Backend) -> None:
     sending = _sending(state)
     hop, _ = _hops(table, sending)
     starts = starts_of(table.hop_starts[sending + 1] - table.hop_starts[sending])
-    columns = (starts, table.hop_row[hop], table.hop_weight[hop], state.capacity)
-    rate, bottleneck = maxmin_rates(*map(backend.asarray, columns), backend)
+    row, weight = backend.asarray(table.hop_row[hop]), backend.asarray(table.hop_weight[hop])
+    rate, bottleneck = maxmin_rates(backend.asarray(starts), row, weight, backend.asarray(state.capacity), backend)
     state.rate[sending], state.bottleneck[sending] = backend.to_host(rate), backend.to_host(bottleneck)
     state.is_dirty = 0
     state.num_solves += 1

@@ -19,20 +19,27 @@ def advance_numba(table: FlowTable, state: FlowState, now_s: float, until_s: flo
     _run(
         times, counts, finished, now_s, until_s,
         (table.pattern, table.size_bytes, table.hop_starts, table.hop_row, table.hop_weight),
-        (state.active, state.begin_s, state.left_bytes, state.rate, state.stalled_s, state.bottleneck, state.is_sending),
+        (
+            state.active, state.begin_s, state.left_bytes, state.rate, state.stalled_s, state.bottleneck,
+            state.is_sending,
+        ),
         (state.pattern_left, state.pattern_stalled_s, state.pattern_bottleneck),
         (state.capacity, state.row_bytes, state.row_busy_s, state.row_full_s, state.row_peak),
         state.scratch,
     )  # fmt: skip
     state.now_s, state.next_s = float(times[_NOW]), float(times[_NEXT])
-    state.num_active, state.is_dirty, state.num_solves = int(counts[_ACTIVE]), int(counts[_DIRTY]), int(counts[_SOLVES])
+    state.num_active, state.is_dirty, state.num_solves = (
+        int(counts[_ACTIVE]),
+        int(counts[_DIRTY]),
+        int(counts[_SOLVES]),
+    )
     return sorted(finished[: counts[_FINISHED]].tolist())
 
 
 @njit(cache=True, nogil=True)
 def _run(times, counts, finished, now_s, until_s, table, classes, patterns, rows, scratch):  # type: ignore[no-untyped-def]
     pattern, _, hop_starts, hop_row, hop_weight = table
-    active, begin_s, left_bytes, rate, stalled_s, bottleneck, is_sending = classes
+    active, begin_s, left_bytes, rate, _, bottleneck, is_sending = classes
     _drain(times, counts, now_s, table, classes, rows, scratch[0])
     while True:
         _finish(times, counts, finished, pattern, classes, patterns)
@@ -41,7 +48,18 @@ def _run(times, counts, finished, now_s, until_s, table, classes, patterns, rows
             times[_NEXT] = times[_NOW]
             return
         if counts[_DIRTY]:
-            _solve(counts, hop_starts, hop_row, hop_weight, active, is_sending, rate, bottleneck, rows[0], scratch)
+            _solve(
+                counts,
+                hop_starts,
+                hop_row,
+                hop_weight,
+                active,
+                is_sending,
+                rate,
+                bottleneck,
+                rows[0],
+                scratch,
+            )
         times[_NEXT] = _next_change_s(times[_NOW], counts[_ACTIVE], active, begin_s, left_bytes, rate, is_sending)
         if times[_NEXT] > until_s:
             return

@@ -6,12 +6,20 @@ from cluster_sim.tables import Array
 
 
 def unfair_flows(
-    hop_starts: Array, hop_row: Array, hop_weight: Array, capacity: Array, rate: Array, tolerance: float = 1e-9
+    hop_starts: Array,
+    hop_row: Array,
+    hop_weight: Array,
+    capacity: Array,
+    rate: Array,
+    tolerance: float = 1e-9,
 ) -> Array:
     """Flows without a bottleneck: a full row that they cross and on which no flow is faster.
 
     Args:
-        hop_starts: int64[F+1]; hop_row: int32[H]; hop_weight: float64[H]; capacity: float64[R] as in maxmin_rates.
+        hop_starts: int64[F+1], as in maxmin_rates.
+        hop_row: int32[H], likewise.
+        hop_weight: float64[H], likewise.
+        capacity: float64[R], likewise.
         rate: float64[F], the rates to judge.
         tolerance: relative.
 

@@ -95,7 +95,19 @@ def _maxmin_cupy(
     if num_flows == 0 or not int(is_open.sum()):
         return rate, bottleneck
     while True:
-        launch(_SOURCE, "row_share", num_rows, share, left, is_open, hop_flow, hop_weight, by_row, row_starts, rows)
+        launch(
+            _SOURCE,
+            "row_share",
+            num_rows,
+            share,
+            left,
+            is_open,
+            hop_flow,
+            hop_weight,
+            by_row,
+            row_starts,
+            rows,
+        )
         launch(_SOURCE, "flow_share", num_flows, flow_share, share, is_open, hop_row, hop_starts, flows)
         launch(
             _SOURCE, "row_is_bottleneck", num_rows, is_full, share, flow_share, is_open, hop_flow, by_row, row_starts,
@@ -109,5 +121,16 @@ def _maxmin_cupy(
         if int(num_open[0]) == 0:
             return rate, bottleneck
         launch(
-            _SOURCE, "row_left", num_rows, left, capacity, rate, is_open, hop_flow, hop_weight, by_row, row_starts, rows
+            _SOURCE,
+            "row_left",
+            num_rows,
+            left,
+            capacity,
+            rate,
+            is_open,
+            hop_flow,
+            hop_weight,
+            by_row,
+            row_starts,
+            rows,
         )

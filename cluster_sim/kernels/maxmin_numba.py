@@ -8,15 +8,26 @@ from cluster_sim.tables import NONE, Array
 _TIE_RATIO = 1e-12
 
 
-def maxmin_rates_numba(
-    hop_starts: Array, hop_row: Array, hop_weight: Array, capacity: Array
-) -> tuple[Array, Array]:
+def maxmin_rates_numba(hop_starts: Array, hop_row: Array, hop_weight: Array, capacity: Array) -> tuple[Array, Array]:
     """Same contract as ``kernels.maxmin_rates``."""
     num_flows = len(hop_starts) - 1
     rate, bottleneck = np.full(num_flows, np.inf), np.full(num_flows, NONE, np.int32)
     flows = np.arange(num_flows, dtype=np.int32)
     weight, load, share, least = np.zeros((4, len(capacity)))
-    fill(flows, num_flows, hop_starts, hop_row, hop_weight, capacity, rate, bottleneck, weight, load, share, least)
+    fill(
+        flows,
+        num_flows,
+        hop_starts,
+        hop_row,
+        hop_weight,
+        capacity,
+        rate,
+        bottleneck,
+        weight,
+        load,
+        share,
+        least,
+    )
     return rate, bottleneck
 
 
@@ -42,7 +53,17 @@ def fill(
         _share_of_rows(open_flows, num_open, hop_starts, hop_row, hop_weight, capacity, weight, load, share, least)
         _share_of_flows(open_flows, num_open, hop_starts, hop_row, share, least, rate)
         num_open = _freeze(
-            open_flows, num_open, hop_starts, hop_row, hop_weight, weight, load, share, least, rate, bottleneck
+            open_flows,
+            num_open,
+            hop_starts,
+            hop_row,
+            hop_weight,
+            weight,
+            load,
+            share,
+            least,
+            rate,
+            bottleneck,
         )
     for i in range(num):
         f = flows[i]
@@ -71,7 +92,13 @@ def _share_of_rows(
 
 @njit(cache=True, nogil=True)
 def _share_of_flows(
-    open_flows: Array, num_open: int, hop_starts: Array, hop_row: Array, share: Array, least: Array, rate: Array
+    open_flows: Array,
+    num_open: int,
+    hop_starts: Array,
+    hop_row: Array,
+    share: Array,
+    least: Array,
+    rate: Array,
 ) -> None:
     for i in range(num_open):
         f = open_flows[i]

@@ -43,7 +43,9 @@ def refine(hop_starts: Array, hop_row: Array, hop_weight: Array, flow_colour: Ar
     """The coarsest equitable partition that is at least as fine as the colours given.
 
     Args:
-        hop_starts: int64[F+1]; hop_row: int32[H]; hop_weight: float64[H], as in maxmin_rates.
+        hop_starts: int64[F+1], as in maxmin_rates.
+        hop_row: int32[H], likewise.
+        hop_weight: float64[H], likewise.
         flow_colour: int64[F], flows of different colour are never merged; class numbers ascend with it.
         row_colour: int64[R], likewise.
 

@@ -54,7 +54,15 @@ def _ranked(job: str, rate: float, group: Sequence[Row]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title=f"{job}, {bit_rate(rate)} per accelerator", title_justify="left")
     for name in ("#", "interconnect", "topology"):
         table.add_column(name, no_wrap=name != "interconnect")
-    for name in ("step", "MFU", *(name for name, _ in shown), "net power", "energy/step", "net capex", "modules"):
+    for name in (
+        "step",
+        "MFU",
+        *(name for name, _ in shown),
+        "net power",
+        "energy/step",
+        "net capex",
+        "modules",
+    ):
         table.add_column(name, justify="right", no_wrap=True)
     for row in sorted((row for row in group if row["status"] == "ok"), key=lambda row: int(row["rank"])):
         table.add_row(
@@ -78,10 +86,10 @@ def _not_ranked(group: Sequence[Row]) -> list[Text]:
 
 def _notes(rows: Sequence[Row], tie_ratio: float) -> list[Text]:
     notes = [
-        f"= step times within {100 * tie_ratio:g} % of the best of their group are a tie, decided by network energy per "
-        "step, then by price.",
-        "Parts of the step in seconds. Power and price are of the network: modules at both ends, cables, switches, NICs, "
-        "OCS; no cooling.",
+        f"= step times within {100 * tie_ratio:g} % of the best of their group are a tie, decided by network "
+        "energy per step, then by price.",
+        "Parts of the step in seconds. Power and price are of the network: modules at both ends, cables, "
+        "switches, NICs, OCS; no cooling.",
     ]
     if any(row["unverified"] for row in rows):
         notes.append("* rests on figures without a retrieved source; see 'unverified' in summary.arrow and bom.arrow.")

@@ -18,7 +18,7 @@ _MANIFEST = "manifest.json"
 
 
 class Recorder:
-    """Writes tables into a folder. Each is ``NAME.partial`` until closed; the manifest comes last and makes it whole."""
+    """Writes tables, each as ``NAME.partial`` until closed; the manifest comes last, and makes it whole."""
 
     def __init__(self, folder: Path, manifest: Mapping[str, Any]) -> None:
         """``folder`` exists and is empty, see ``claim_folder``; ``manifest`` is what is known before the run."""
@@ -41,7 +41,10 @@ class Recorder:
         """Write ``NAME.arrow``: an Arrow IPC file with zstd compression."""
         partial = self.folder / f"{name}.arrow.partial"
         options = ipc.IpcWriteOptions(compression="zstd")
-        with pa.OSFile(str(partial), "wb") as sink, ipc.new_file(sink, table.schema, options=options) as writer:
+        with (
+            pa.OSFile(str(partial), "wb") as sink,
+            ipc.new_file(sink, table.schema, options=options) as writer,
+        ):
             writer.write_table(table.combine_chunks())
         os.replace(partial, self.folder / f"{name}.arrow")
         self._num_rows[name] = table.num_rows
@@ -79,7 +82,9 @@ def _clear(folder: Path, overwrite: bool) -> None:
     foreign = sorted(entry.name for entry in folder.iterdir() if not ours.fullmatch(entry.name))
     if foreign:
         raise OutputError(
-            str(folder), f"holds other things than a run's results ({foreign[0]})", "empty it yourself, or choose another"
+            str(folder),
+            f"holds other things than a run's results ({foreign[0]})",
+            "empty it yourself, or choose another",
         )
     shutil.rmtree(folder)
 

@@ -142,7 +142,8 @@ def table_of_rows(name: str, rows: Rows) -> pa.Table:
     """A table of schema ``name`` from one mapping per row; missing keys are null."""
     schema = SCHEMAS[name]
     return pa.table(
-        {field.name: pa.array([row.get(field.name) for row in rows], field.type) for field in schema}, schema=schema
+        {field.name: pa.array([row.get(field.name) for row in rows], field.type) for field in schema},
+        schema=schema,
     )
 
 

@@ -41,9 +41,7 @@ class Routing(Spec):
         hop_edge, hop_link = fabric.paths.links(src, dst, choice, circuits)
         hop_row = self.rows(fabric, circuits).link_row[hop_link]
         assert not (hop_row == NONE).any(), "a path crosses a dark link"
-        latency_s = segment_sum(
-            fabric.links.latency_s[hop_link], starts_of(np.bincount(hop_edge, minlength=len(src)))
-        )
+        latency_s = segment_sum(fabric.links.latency_s[hop_link], starts_of(np.bincount(hop_edge, minlength=len(src))))
         return _flows(traffic, hop_edge, hop_row, latency_s)
 
 

@@ -16,7 +16,6 @@ from cluster_sim.results import SCHEMAS, Recorder, Run, claim_folder, provenance
 from cluster_sim.run import evaluate, identity
 from cluster_sim.studies.ranking import rank
 
-
 Tables = dict[str, pa.Table]
 
 #: Called after each scenario: how many are done, how many there are, the name of the one just done.
@@ -59,9 +58,7 @@ def compare(
     return Run.open(folder)
 
 
-def _each(
-    scenarios: tuple[Scenario, ...], backend: BackendName, workers: int | None
-) -> Iterator[tuple[Tables, float]]:
+def _each(scenarios: tuple[Scenario, ...], backend: BackendName, workers: int | None) -> Iterator[tuple[Tables, float]]:
     """Results in the order of the scenarios, computed side by side."""
     num = min(workers or os.cpu_count() or 1, len(scenarios))
     if num == 1:

@@ -1,6 +1,14 @@
 """Frozen columns: Fabric, Traffic, Flows, Schedule. Row i of every column describes thing i."""
 
-from cluster_sim.tables.columns import NONE, Array, check_columns, grouped, ragged_arange, same_length, starts_of
+from cluster_sim.tables.columns import (
+    NONE,
+    Array,
+    check_columns,
+    grouped,
+    ragged_arange,
+    same_length,
+    starts_of,
+)
 from cluster_sim.tables.fabric import NODE_KINDS, CircuitPlanner, Circuits, Fabric, Links, PathFinder
 from cluster_sim.tables.schedule import (
     COMPUTE,

@@ -38,12 +38,11 @@ def starts_of(counts: Array) -> Array:
 def ragged_arange(counts: Array) -> Array:
     """int64[sum]: 0..counts[0]-1, 0..counts[1]-1, ... one after the other."""
     starts = starts_of(counts)
-    return np.arange(starts[-1], dtype=np.int64) - np.repeat(starts[:-1], counts)
+    numbers: Array = np.arange(starts[-1], dtype=np.int64) - np.repeat(starts[:-1], counts)
+    return numbers
 
 
 def grouped(group: Array, items: Array, num_groups: int) -> tuple[Array, Array]:
     """CSR of ``items`` by ``group``: (items sorted stably by group, int64[num_groups+1] starts)."""
     order = np.argsort(group, kind="stable")
     return items[order], starts_of(np.bincount(group, minlength=num_groups))
-
-

@@ -77,7 +77,17 @@ class Schedule:
             compute_s="float64", fused_s="float64", collective="int32", unlocks="int32", unlocks_starts="int64",
             num_needs="int32",
         )  # fmt: skip
-        same_length(self, "kind", "stage", "microbatch", "chunk", "is_backward", "compute_s", "collective", "num_needs")
+        same_length(
+            self,
+            "kind",
+            "stage",
+            "microbatch",
+            "chunk",
+            "is_backward",
+            "compute_s",
+            "collective",
+            "num_needs",
+        )
 
     def __len__(self) -> int:
         return len(self.kind)

@@ -44,7 +44,8 @@ class Traffic:
         num = len(src)
         return cls(
             size_bytes=np.full(num, float(size_bytes)), steps=np.ones(num, np.int32), round=np.zeros(num, np.int32),
-            edge_src=src.astype(np.int32), edge_dst=dst.astype(np.int32), edge_starts=np.arange(num + 1, dtype=np.int64),
+            edge_src=src.astype(np.int32), edge_dst=dst.astype(np.int32),
+            edge_starts=np.arange(num + 1, dtype=np.int64),
         )  # fmt: skip
 
     @classmethod

@@ -41,7 +41,7 @@ class Clos(Topology):
 
 @dataclass(frozen=True, slots=True)
 class Core:
-    """Planes of core switches: as many planes as a pod has spines, ``cores`` switches each, ``parallel`` links to each."""
+    """A plane of core switches for each spine of a pod: ``cores`` switches, ``parallel`` links to each."""
 
     cores: int
     parallel: int
@@ -94,7 +94,14 @@ class ClosPaths(PodPaths):
     @property
     def _between_pods(self) -> tuple[int, ...]:
         pods = self.pods
-        return (pods.spines, pods.parallel, self.core.cores, self.core.parallel, self.core.parallel, pods.parallel)
+        return (
+            pods.spines,
+            pods.parallel,
+            self.core.cores,
+            self.core.parallel,
+            self.core.parallel,
+            pods.parallel,
+        )
 
     def count_between(self, src_pod: Array, dst_pod: Array, circuits: Circuits | None) -> Array:
         """See PodPaths."""

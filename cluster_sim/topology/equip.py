@@ -78,7 +78,9 @@ def _latencies(tier: Tier, equipment: Equipment) -> tuple[Array, Array]:
 
 
 def _why_not(tiers: tuple[Tier, ...], equipment: Equipment) -> tuple[str, ...]:
-    reasons = [reason for tier in tiers if tier.name != "scale_up" and len(tier) for reason in _too_far(tier, equipment)]
+    reasons = [
+        reason for tier in tiers if tier.name != "scale_up" and len(tier) for reason in _too_far(tier, equipment)
+    ]
     return (*_slow_nic(equipment.interconnect), *reasons)
 
 
@@ -98,8 +100,8 @@ def _too_far(tier: Tier, equipment: Equipment) -> tuple[str, ...]:
     reasons = []
     if far.any():
         reasons.append(
-            f"{tier.name}: {ends.label} reaches {ends.reach_m:g} m, but {int(far.sum())} of {len(tier)} links are longer "
-            f"(up to {way_m.max():.1f} m)"
+            f"{tier.name}: {ends.label} reaches {ends.reach_m:g} m, but {int(far.sum())} of {len(tier)} links are "
+            f"longer (up to {way_m.max():.1f} m)"
         )
     if tier.name == "spine_ocs":
         reasons.extend(_too_lossy(equipment.interconnect))

@@ -45,7 +45,9 @@ def share_ports(demand: Array, ports: int) -> Array:
 
 
 def matchings(circuits: Array, ports: int) -> Array:
-    """One matching per port that together make ``circuits`` [König 1916: a bipartite multigraph of degree k has k colours].
+    """One matching per port, which together make ``circuits``.
+
+    They exist: the edges of a bipartite multigraph of degree k have a colouring with k colours [König 1916].
 
     Args:
         circuits: int64[P, P], row and column sums at most ``ports``.

@@ -59,9 +59,7 @@ class PodPaths:
         row = (self.pods.leaf_of(endpoint) * self.pods.spines + spine) * self.pods.parallel + parallel
         return self.at.leaf_links + 2 * row
 
-    def _hops(
-        self, kind: int, src: Array, dst: Array, choice: Array, circuits: Circuits | None
-    ) -> tuple[Array, ...]:
+    def _hops(self, kind: int, src: Array, dst: Array, choice: Array, circuits: Circuits | None) -> tuple[Array, ...]:
         if kind == _SAME_DOMAIN:
             return self.at.scale_up_links + 2 * src, self.at.scale_up_links + 2 * dst + 1
         up, down = self.at.host_links + 2 * src, self.at.host_links + 2 * dst + 1

@@ -58,9 +58,9 @@ class Pods:
         """int64: the leaf above each endpoint."""
         endpoint = endpoint.astype(np.int64)
         if not self.by_rail:
-            return endpoint // self.leaf_down
+            return np.asarray(endpoint // self.leaf_down)
         host, rail = endpoint // self.per_host, endpoint % self.per_host
-        return host // self.leaf_down * self.per_host + rail
+        return np.asarray(host // self.leaf_down * self.per_host + rail)
 
     def pod_of(self, endpoint: Array) -> Array:
         """int64: the pod of each endpoint."""

@@ -4,7 +4,18 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from cluster_sim.tables import COMPUTE, DP, NONE, OPTIMIZER, PP, Array, Schedule, grouped, ragged_arange, starts_of
+from cluster_sim.tables import (
+    COMPUTE,
+    DP,
+    NONE,
+    OPTIMIZER,
+    PP,
+    Array,
+    Schedule,
+    grouped,
+    ragged_arange,
+    starts_of,
+)
 from cluster_sim.workload.program import PHASES, Pass, Program, Segment
 from cluster_sim.workload.schedules import SCHEDULES
 
@@ -28,7 +39,7 @@ def assemble(program: Program, fused_s: Mapping[int, float]) -> Schedule:
 
 
 class _PassTable:
-    """Segments of every kind of pass, one after the other: (stage, chunk, backward, last microbatch) -> a run of rows."""
+    """Segments of every kind of pass: a run of rows for each (stage, chunk, backward, last microbatch)."""
 
     def __init__(self, program: Program, fused_s: Mapping[int, float]) -> None:
         p = program.job.parallelism
@@ -44,7 +55,8 @@ class _PassTable:
         self.collective = np.array([segment.collective for segment in flat], np.int32)
         self.bucket = np.array([segment.bucket for segment in flat], np.int32)
         self.kind = np.array(
-            [COMPUTE if s.collective == NONE else program.collectives[s.collective].kind for s in flat], np.int32
+            [COMPUTE if s.collective == NONE else program.collectives[s.collective].kind for s in flat],
+            np.int32,
         )
 
 

@@ -84,11 +84,12 @@ class Roofline:
         model, tensor = self.model, self.parallel.tensor
         qkv = (model.hidden + 2 * model.kv_width) / tensor
         return times * (
-            self._gemm_s(self.tokens, model.hidden, qkv) + self._gemm_s(self.tokens, model.hidden / tensor, model.hidden)
+            self._gemm_s(self.tokens, model.hidden, qkv)
+            + self._gemm_s(self.tokens, model.hidden / tensor, model.hidden)
         )
 
     def _core_s(self, backward: bool) -> float:
-        """Scores, softmax and weighted values. Flash attention skips the masked half, and repeats the scores backward."""
+        """Scores, softmax and weighted values. Flash attention skips the masked half and repeats scores backward."""
         model, tensor = self.model, self.parallel.tensor
         scores = self.tokens * model.sequence * model.heads / tensor
         flop = 2 * 2 * self.tokens * model.sequence * model.hidden / tensor
@@ -105,7 +106,9 @@ class Roofline:
             return 0.0
         width = model.mlp_width / self.parallel.tensor
         into = 2 if model.gated_mlp else 1
-        products_s = self._gemm_s(self.tokens, model.hidden, into * width) + self._gemm_s(self.tokens, width, model.hidden)
+        products_s = self._gemm_s(self.tokens, model.hidden, into * width) + self._gemm_s(
+            self.tokens, width, model.hidden
+        )
         return times * (products_s + self._memory_s(self.tokens * width * (into + 1) * _BF16, kernels=1))
 
     def _experts_s(self, times: int) -> float:

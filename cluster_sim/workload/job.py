@@ -12,7 +12,6 @@ from cluster_sim.workload.model import Model
 from cluster_sim.workload.parallel import Parallelism
 from cluster_sim.workload.schedules import SCHEDULES
 
-
 _GRADIENT_BYTES = {"fp32": 4, "bf16": 2}
 
 AcceleratorName = Annotated[str, AfterValidator(lambda name: accelerator(name) and name)]
@@ -81,7 +80,12 @@ class Job(Spec):
     def memory_bytes(self) -> dict[str, float]:
         """Bytes on an accelerator of the first stage, by kind."""
         return memory_bytes(
-            self.model, self.parallelism, self.micro_batch, self.num_microbatches, self.recompute, self.gradient_bytes
+            self.model,
+            self.parallelism,
+            self.micro_batch,
+            self.num_microbatches,
+            self.recompute,
+            self.gradient_bytes,
         )
 
     @property
@@ -113,7 +117,7 @@ class Job(Spec):
             (m.heads % p.tensor == 0, "parallelism.tensor", f"heads {m.heads} is not a multiple of tensor {p.tensor}"),
             (m.num_kv_heads % p.tensor == 0, "parallelism.tensor",
              f"kv_heads {m.num_kv_heads} is not a multiple of tensor {p.tensor}"),
-            (p.expert == 1 or bool(experts), "parallelism.expert", f"expert is {p.expert}, but the model has no experts"),
+            (p.expert == 1 or bool(experts), "parallelism.expert", f"is {p.expert}, but the model has no experts"),
             (not experts or experts % p.expert == 0, "parallelism.expert",
              f"experts {experts} is not a multiple of expert {p.expert}"),
             (self.global_batch % rows == 0, "global_batch",

@@ -8,7 +8,12 @@ _GIB = 2.0**30
 
 
 def memory_bytes(
-    model: Model, parallel: Parallelism, microbatch: int, num_microbatches: int, recompute: str, gradient_bytes: int
+    model: Model,
+    parallel: Parallelism,
+    microbatch: int,
+    num_microbatches: int,
+    recompute: str,
+    gradient_bytes: int,
 ) -> dict[str, float]:
     """Bytes on an accelerator of the first pipeline stage, which holds the most activations, by kind.
 

@@ -69,8 +69,14 @@ class Program:
             self.traffics[key] = COLLECTIVES[algorithm](groups, 1.0)
         self.collectives.append(
             Collective(
-                name=f"{name}, stage {stage}", kind=kind, algorithm=algorithm, stage=stage, phase=phase,
-                traffic=self.traffics[key], size_bytes=size_bytes, num_ranks=groups.size,
+                name=f"{name}, stage {stage}",
+                kind=kind,
+                algorithm=algorithm,
+                stage=stage,
+                phase=phase,
+                traffic=self.traffics[key],
+                size_bytes=size_bytes,
+                num_ranks=groups.size,
             )  # fmt: skip
         )
         return len(self.collectives) - 1
@@ -110,7 +116,7 @@ def plan(job: Job, host: Array) -> Program:
 
 @dataclass(frozen=True, slots=True)
 class _Blocking:
-    """Collectives that a stage waits for, NONE where it has none: entering and leaving a tensor-parallel part, experts."""
+    """Collectives that a stage waits for: entering and leaving a tensor-parallel part, and experts; NONE for none."""
 
     enter: int
     leave: int
@@ -125,7 +131,9 @@ def _blocking_collectives(program: Program, stage: int, host: Array) -> _Blockin
     enter = leave = experts = NONE
     if p.tensor > 1 and p.sequence:
         enter = program.add("tp all-gather", TP, job.algorithms.all_gather, stage, groups, size_bytes, _PIPELINE)
-        leave = program.add("tp reduce-scatter", TP, job.algorithms.reduce_scatter, stage, groups, size_bytes, _PIPELINE)
+        leave = program.add(
+            "tp reduce-scatter", TP, job.algorithms.reduce_scatter, stage, groups, size_bytes, _PIPELINE
+        )
     elif p.tensor > 1:
         leave = program.add("tp all-reduce", TP, job.algorithms.all_reduce, stage, groups, size_bytes, _PIPELINE)
     if job.model.experts and p.expert > 1:
@@ -205,7 +213,9 @@ def _send_activations(program: Program, stage: int, host: Array) -> None:
             continue
         groups = Groups(p.pairs(stage, other), host)
         name = f"pp {'backward' if is_backward else 'forward'} to {other}"
-        program.sends[stage, is_backward] = program.add(name, PP, "point_to_point", stage, groups, size_bytes, _PIPELINE)
+        program.sends[stage, is_backward] = program.add(
+            name, PP, "point_to_point", stage, groups, size_bytes, _PIPELINE
+        )
 
 
 def _share_gradients(program: Program, roofline: Roofline, stage: int, host: Array) -> None:
@@ -236,7 +246,10 @@ def _reduce_and_gather(
     algorithm = job.algorithms.reduce_scatter if zero1 else job.algorithms.all_reduce
     what = "reduce-scatter" if zero1 else "all-reduce"
     rows = []
-    for name, parameters, ranks in (("dense", sizes[0], p.data_groups), ("expert", sizes[1], p.expert_data_groups)):
+    for name, parameters, ranks in (
+        ("dense", sizes[0], p.data_groups),
+        ("expert", sizes[1], p.expert_data_groups),
+    ):
         groups = Groups(ranks(stage), host)
         if not parameters or groups.size == 1:
             continue
@@ -245,7 +258,13 @@ def _reduce_and_gather(
         rows.append(program.add(f"dp {what} {label}", DP, algorithm, stage, groups, size_bytes, _REDUCE))
         if zero1:
             gather = program.add(
-                f"dp all-gather {label}", DP, job.algorithms.all_gather, stage, groups, parameters * _BF16, _GATHER
+                f"dp all-gather {label}",
+                DP,
+                job.algorithms.all_gather,
+                stage,
+                groups,
+                parameters * _BF16,
+                _GATHER,
             )
             program.gathers[stage].append(gather)
     return rows
