@@ -35,7 +35,7 @@ class Network:
         self.clock, self.routes, self.backend = clock, routes, backend
         self.state = FlowState.idle(routes.table, routes.capacity[setting])
         self.route = routes.route.tolist()
-        self.size_bytes = [collective.size_bytes for collective in collectives]
+        self.collectives = collectives
         self.queue: list[deque[tuple[int, int]]] = [deque() for _ in range(len(routes.route_patterns) - 1)]
         self.stalled_s = [0.0] * len(self.queue)
         self.on_finished: Finished = _nobody_asked
@@ -52,23 +52,22 @@ class Network:
 
     def set_capacity(self, capacity: Array) -> None:
         """Give the rows new capacities, float64[row classes] in bytes/s, from now on."""
-        self.state.capacity = capacity.astype(np.float64)
-        self.state.is_dirty = 1
+        self.state.set_capacity(self.routes.table, capacity, self.clock.now)
         self._ring()
 
     def check_not_stalled(self) -> None:
         """StalledFlowsError if flows are in flight that nothing can finish."""
-        tasks = [queue[0] for queue in self.queue if queue]
-        if tasks:
+        waiting = [queue[0] for queue in self.queue if queue]
+        if waiting:
             row = int(self.state.bottleneck[self.state.active[0]]) if self.state.num_active else NONE
-            names = tuple(f"task {task}" for task, _ in tasks)
+            names = tuple(f"{self.collectives[collective].name} (task {task})" for task, collective in waiting)
             raise StalledFlowsError(names, self.routes.link_of(row), self.clock.now)
 
     def _launch(self, route: int, round_number: int) -> None:
         first, last = self.routes.route_patterns[route : route + 2]
         if first + round_number < last:
             _, collective = self.queue[route][0]
-            scale = self.size_bytes[collective]
+            scale = self.collectives[collective].size_bytes
             self.state.start(self.routes.table, int(first) + round_number, self.clock.now, scale)
             self._ring()
         else:  # nothing to send

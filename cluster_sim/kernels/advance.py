@@ -114,6 +114,28 @@ class FlowState:
         self.is_sending[first:last] = 0
         self.pattern_left[pattern] = last - first
 
+    def set_capacity(self, table: FlowTable, capacity: Array, now_s: float) -> None:
+        """Give rows new capacities, float64[R] in bytes/s, from ``now_s`` on.
+
+        A class that found its path dark and has sent nothing yet starts anew: the first byte's latency comes after the
+        light. The time since its start counts as stalled.
+        """
+        flying = self.active[: self.num_active]
+        hop, owner = _hops(table, flying)
+        was_dark, is_dark = (
+            np.bincount(owner, weights=rows[table.hop_row[hop]] == 0.0, minlength=len(flying)) > 0
+            for rows in (self.capacity, capacity)
+        )
+        waited_s = np.where(self.is_sending[flying] == 1, now_s - self.begin_s[flying], 0.0)
+        stood_s = self.stalled_s[flying] + np.where(self.is_sending[flying] == 1, now_s - self.now_s, 0.0)
+        sent_nothing = stood_s >= waited_s - tick_s(now_s)
+        fresh = flying[was_dark & ~is_dark & sent_nothing]
+        self.stalled_s[fresh] = np.maximum(now_s - (self.begin_s[fresh] - table.latency_s[fresh]), 0.0)
+        self.begin_s[fresh] = now_s + table.latency_s[fresh]
+        self.is_sending[fresh] = 0
+        self.capacity = capacity.astype(np.float64)
+        self.is_dirty = 1
+
 
 def tick_s(now_s: float) -> float:
     """The resolution of the clock: times closer than this are one instant."""
@@ -156,7 +178,7 @@ def _advance(table: FlowTable, state: FlowState, now_s: float, until_s: float, b
         if state.is_dirty:
             _solve(table, state, backend)
         state.next_s = _next_change_s(state)
-        if state.next_s > until_s:
+        if state.next_s > until_s or state.next_s == np.inf:
             return []
         _drain(table, state, state.next_s)
 

@@ -61,7 +61,7 @@ def _run(times, counts, finished, now_s, until_s, table, classes, patterns, rows
                 scratch,
             )
         times[_NEXT] = _next_change_s(times[_NOW], counts[_ACTIVE], active, begin_s, left_bytes, rate, is_sending)
-        if times[_NEXT] > until_s:
+        if times[_NEXT] > until_s or times[_NEXT] == np.inf:
             return
         _drain(times, counts, times[_NEXT], table, classes, rows, scratch[0])
 

@@ -1,6 +1,7 @@
 """Program to Schedule: passes in the order of the pipeline schedule, as one table of tasks with what unlocks what."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -72,7 +73,7 @@ def fuse(segments: Pass, fused_s: Mapping[int, float], keep_buckets: bool) -> li
     is_open = False
     for segment in segments:
         if segment.collective != NONE and segment.collective not in fused_s:
-            joined.append(segment)
+            joined.append(replace(segment, bucket=NONE))
             is_open = False
         else:
             before = joined.pop() if is_open else Segment()
@@ -84,8 +85,7 @@ def fuse(segments: Pass, fused_s: Mapping[int, float], keep_buckets: bool) -> li
             )
             is_open = True
         if keep_buckets and segment.bucket != NONE:
-            last = joined[-1]
-            joined[-1] = Segment(last.compute_s, last.fused_s, last.collective, segment.bucket)
+            joined[-1] = replace(joined[-1], bucket=segment.bucket)
             is_open = False
     return joined
 

@@ -1,6 +1,6 @@
 """What the stages of a job do: passes as templates of segments, and the collectives they run."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -169,7 +169,7 @@ def _backward(job: Job, roofline: Roofline, comm: _Blocking, stage: int, chunk: 
         if job.recompute == "full":
             segments += _layer_forward(forward, comm)
         segments += _layer_backward(backward, core_s, comm)
-        segments[-1] = Segment(segments[-1].compute_s, segments[-1].fused_s, segments[-1].collective, bucket=layer)
+        segments[-1] = replace(segments[-1], bucket=layer)
     if _is_first(stage, chunk):
         segments.append(Segment(compute_s=roofline.embedding_s(), bucket=_layers(job)))
     return tuple(segments)
