@@ -1,13 +1,14 @@
 """Where the step's time went, seen from the stage that computes longest.
 
-That stage is either computing or waiting. While it waits, the chain of tasks that released it says for what: a
-collective is exposed communication, another stage's compute is bubble. The parts sum to the step time.
+That stage is either working or waiting. While it waits, the chain of tasks that released it says for what: work of
+another stage is bubble, whatever it consists of; a transfer, or a collective of its own, is exposed communication; a
+collective that has no circuits is switching. The parts sum to the step time.
 """
 
 import numpy as np
 
 from cluster_sim.engine.simulation import Outcome
-from cluster_sim.tables import COMPUTE, NONE, OPTIMIZER, TASK_KINDS, Array, Schedule
+from cluster_sim.tables import COMPUTE, CP, EP, NONE, OPTIMIZER, TASK_KINDS, TP, Array, Schedule
 
 #: What an instant of a step can be spent on.
 PARTS = ("compute", "tp", "cp", "ep", "pp", "dp", "bubble", "switching", "optimizer")
@@ -18,18 +19,21 @@ def step_parts(schedule: Schedule, outcome: Outcome) -> dict[str, float]:
     parts = dict.fromkeys(PARTS, 0.0)
     stage = busiest_stage(schedule)
     is_own = (schedule.stage == stage) & _is_lane(schedule)
-    last_own = _attribute_end(parts, schedule, outcome, is_own)
+    last_own = _attribute_end(parts, schedule, outcome, stage, is_own)
     clock_s = 0.0
     for task in np.flatnonzero(is_own).tolist():
         if task > last_own:
             break
-        _attribute_wait(parts, schedule, outcome, int(outcome.released_by[task]), clock_s, float(outcome.start_s[task]))
-        _attribute_work(parts, schedule, task, float(outcome.end_s[task] - outcome.start_s[task]), is_own=True)
+        released_by, start_s = int(outcome.released_by[task]), float(outcome.start_s[task])
+        _attribute_wait(parts, schedule, outcome, released_by, stage, clock_s, start_s)
+        _attribute_work(parts, schedule, outcome, task)
         clock_s = float(outcome.end_s[task])
     return parts
 
 
-def _attribute_end(parts: dict[str, float], schedule: Schedule, outcome: Outcome, is_own: Array) -> int:
+def _attribute_end(
+    parts: dict[str, float], schedule: Schedule, outcome: Outcome, stage: int, is_own: Array
+) -> int:
     """Walk back from the end of the step to the stage's last task on the way; that task, NONE if there is none."""
     task, chain = int(np.argmax(outcome.end_s)), []
     while task != NONE and not is_own[task]:
@@ -37,7 +41,7 @@ def _attribute_end(parts: dict[str, float], schedule: Schedule, outcome: Outcome
         task = int(outcome.released_by[task])
     from_s = float(outcome.end_s[task]) if task != NONE else 0.0
     if chain:
-        _attribute_wait(parts, schedule, outcome, chain[0], from_s, outcome.step_time_s)
+        _attribute_wait(parts, schedule, outcome, chain[0], stage, from_s, outcome.step_time_s)
     return task
 
 
@@ -52,29 +56,30 @@ def _is_lane(schedule: Schedule) -> Array:
 
 
 def _attribute_wait(
-    parts: dict[str, float], schedule: Schedule, outcome: Outcome, task: int, from_s: float, to_s: float
+    parts: dict[str, float], schedule: Schedule, outcome: Outcome, task: int, stage: int, from_s: float, to_s: float
 ) -> None:
-    """Walk back from ``task``, which ended the wait, through whatever released it."""
+    """Walk back from ``task``, which ended the wait of ``stage``, through whatever released it."""
     while to_s > from_s and task != NONE:
         began_s = max(float(outcome.start_s[task]), from_s)
         if to_s > began_s:
-            if schedule.collective[task] == NONE:
-                _attribute_work(parts, schedule, task, to_s - began_s, is_own=False)
-            else:
-                stalled_s = min(float(outcome.stalled_s[task]), to_s - began_s)
-                parts["switching"] += stalled_s
-                parts[TASK_KINDS[schedule.kind[task]]] += to_s - began_s - stalled_s
+            stalled_s = min(float(outcome.stalled_s[task]), to_s - began_s)
+            parts["switching"] += stalled_s
+            parts[_waited_for(schedule, task, stage)] += to_s - began_s - stalled_s
             to_s = began_s
         task = int(outcome.released_by[task])
     parts["bubble"] += max(to_s - from_s, 0.0)
 
 
-def _attribute_work(parts: dict[str, float], schedule: Schedule, task: int, span_s: float, is_own: bool) -> None:
-    """A compute task: the communication fused into it in proportion, the rest is compute, or bubble for the others."""
+def _waited_for(schedule: Schedule, task: int, stage: int) -> str:
+    kind = int(schedule.kind[task])
+    is_work_of_another = schedule.stage[task] != stage and kind in (COMPUTE, TP, CP, EP)
+    return "bubble" if is_work_of_another else TASK_KINDS[kind]
+
+
+def _attribute_work(parts: dict[str, float], schedule: Schedule, outcome: Outcome, task: int) -> None:
+    """A compute task of the stage: the communication fused into it, the rest compute or optimiser."""
+    span_s = float(outcome.end_s[task] - outcome.start_s[task])
     total_s = float(schedule.compute_s[task] + schedule.fused_s[task])
     fused_s = span_s * float(schedule.fused_s[task]) / total_s if total_s else 0.0
     parts["tp"] += fused_s
-    if schedule.kind[task] == OPTIMIZER:
-        parts["optimizer"] += span_s - fused_s
-    else:
-        parts["compute" if is_own else "bubble"] += span_s - fused_s
+    parts[TASK_KINDS[schedule.kind[task]]] += span_s - fused_s

@@ -1,0 +1,389 @@
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cluster_sim.backend import Backend, choose_backend
+from cluster_sim.kernels import FlowState, FlowTable, advance, tick_s
+from tests.kernels.exact import exact_finish_s
+from tests.strategies import History, Network, flow_table, histories
+
+PEERS = Path(__file__).parents[3] / "shared" / "peers"
+NEVER = float("inf")
+
+Changes = Sequence[tuple[float, Sequence[float]]]
+
+
+@pytest.fixture
+def time_limit() -> Iterator[None]:
+    """A loop that does not end is a failure, not a test run that does not end."""
+    if not hasattr(signal, "SIGALRM"):
+        pytest.skip("needs SIGALRM to interrupt an endless loop")
+    previous = signal.signal(signal.SIGALRM, lambda *_: pytest.fail("did not end within 5 s"))
+    signal.setitimer(signal.ITIMER_REAL, 5.0)
+    yield
+    signal.setitimer(signal.ITIMER_REAL, 0.0)
+    signal.signal(signal.SIGALRM, previous)
+
+
+def play(
+    table: FlowTable,
+    capacity: Sequence[float],
+    start_s: Sequence[float],
+    backend: Backend,
+    changes: Changes = (),
+    stops: Sequence[float] = (),
+) -> tuple[list[float], FlowState]:
+    """(when each pattern finished, state at the end): start patterns, change capacities, stop now and then."""
+    state = FlowState.idle(table, np.array(capacity))
+    finish_s = [NEVER] * len(start_s)
+    now_s = 0.0
+    for moment_s in [*sorted({*start_s, *stops, *(time_s for time_s, _ in changes)}), NEVER]:
+        while finished := advance(table, state, now_s, moment_s, backend):
+            now_s = state.now_s
+            for pattern in finished:
+                finish_s[pattern] = now_s
+        if moment_s < NEVER:
+            now_s = moment_s
+            for pattern in (p for p, time_s in enumerate(start_s) if time_s == moment_s):
+                state.start(table, pattern, now_s)
+            for amounts in (amounts for time_s, amounts in changes if time_s == moment_s):
+                state.capacity, state.is_dirty = np.array(amounts), 1
+    return finish_s, state
+
+
+def one_by_one(
+    flows: Sequence[dict[int, float]], size_bytes: Sequence[float], latency_s: Sequence[float] | None = None
+) -> FlowTable:
+    """Every flow a pattern of its own."""
+    network = Network.of(flows, [1.0])
+    return flow_table(network, range(len(flows)), size_bytes, latency_s or [0.0] * len(flows))
+
+
+def replay(history: History, backend: Backend, stops: Sequence[float] = ()) -> tuple[list[float], FlowState]:
+    capacity = history.network.capacity.tolist()
+    return play(history.table, capacity, history.start_s, backend, history.changes, stops)
+
+
+# Stories
+
+
+def test_a_late_flow_slows_the_one_already_there(backend):
+    """
+    One link of 10 B/s. Flow a: 100 B at t=0. Flow b: 25 B at t=5.
+    a sends 50 B alone, then both get 5 B/s: b ends at 10, a has 25 B left and ends at 12.5.
+    """
+    finish_s, state = play(one_by_one([{0: 1.0}, {0: 1.0}], [100.0, 25.0]), [10.0], [0.0, 5.0], backend)
+    assert finish_s == [12.5, 10.0]
+    assert state.row_bytes.tolist() == [125.0]
+    assert state.row_busy_s.tolist() == state.row_full_s.tolist() == [12.5]
+    assert state.row_peak.tolist() == [10.0]
+    assert state.num_solves == 4  # a alone, both, a alone, nobody
+
+
+def test_a_pattern_finishes_with_its_last_class(backend):
+    """10 B/s; 10 B and 30 B in one pattern: 5 B/s each until 2, then 20 B at 10 B/s until 4. Nobody is told at 2."""
+    table = flow_table(Network.of([{0: 1.0}, {0: 1.0}], [10.0]), [0, 0], [10.0, 30.0], [0.0, 0.0])
+    state = FlowState.idle(table, np.array([10.0]))
+    state.start(table, 0, 0.0)
+    assert advance(table, state, 0.0, NEVER, backend) == [0]
+    assert state.now_s == state.next_s == 4.0
+    assert state.num_active == 0
+
+
+def test_patterns_that_finish_together_are_told_together_in_order(backend):
+    """Three flows of 10 B over three links of 10 B/s, started in the order 2, 0, 1: all end at 1."""
+    table = one_by_one([{0: 1.0}, {1: 1.0}, {2: 1.0}], [10.0] * 3)
+    state = FlowState.idle(table, np.full(3, 10.0))
+    for pattern in (2, 0, 1):
+        state.start(table, pattern, 0.0)
+    assert advance(table, state, 0.0, NEVER, backend) == [0, 1, 2]
+    assert state.now_s == 1.0
+
+
+def test_latency_delays_the_first_byte_and_takes_no_bandwidth(backend):
+    """
+    10 B/s. a: 20 B after 3 s of latency; b: 30 B at once. b is alone until 3 and ends just then; a ends at 5.
+    """
+    finish_s, state = play(one_by_one([{0: 1.0}] * 2, [20.0, 30.0], [3.0, 0.0]), [10.0], [0.0, 0.0], backend)
+    assert finish_s == [5.0, 3.0]
+    assert state.stalled_s.tolist() == [0.0, 0.0]
+
+
+def test_a_flow_without_hops_takes_its_latency_only(backend):
+    """Nothing limits it; with half a second of latency it ends at 1.5 after a start at 1."""
+    finish_s, state = play(one_by_one([{}], [1e12], [0.5]), [10.0], [1.0], backend)
+    assert finish_s == [1.5]
+    assert state.row_bytes.tolist() == [0.0]
+
+
+def test_a_pattern_can_be_run_again_at_another_scale(backend):
+    """10 B at 10 B/s ends at 1; three times as much from 1 on ends at 4."""
+    table = one_by_one([{0: 1.0}], [10.0])
+    state = FlowState.idle(table, np.array([10.0]))
+    state.start(table, 0, 0.0)
+    assert (advance(table, state, 0.0, NEVER, backend), state.now_s) == ([0], 1.0)
+    state.start(table, 0, 1.0, scale=3.0)
+    assert (advance(table, state, 1.0, NEVER, backend), state.now_s) == ([0], 4.0)
+
+
+def test_a_pattern_in_flight_cannot_be_started_again():
+    table = one_by_one([{0: 1.0}], [10.0])
+    state = FlowState.idle(table, np.array([10.0]))
+    state.start(table, 0, 0.0)
+    with pytest.raises(AssertionError, match="already in flight"):
+        state.start(table, 0, 0.5)
+
+
+def test_nothing_happens_before_the_horizon(backend):
+    """100 B at 10 B/s. Up to 4 nothing ends: no finish, the next is at 10. From 4 on the rest takes until 10."""
+    table = one_by_one([{0: 1.0}], [100.0])
+    state = FlowState.idle(table, np.array([10.0]))
+    state.start(table, 0, 0.0)
+    assert advance(table, state, 0.0, 4.0, backend) == []
+    assert (state.now_s, state.next_s) == (0.0, 10.0)
+    assert advance(table, state, 4.0, 6.0, backend) == []
+    assert (state.now_s, state.next_s) == (4.0, 10.0)
+    assert state.left_bytes.tolist() == [60.0]
+    assert state.num_solves == 1  # nothing changed at 4
+    assert advance(table, state, 6.0, 10.0, backend) == [0]
+    assert state.now_s == 10.0
+
+
+def test_a_finish_within_a_tick_of_the_horizon_belongs_to_it(backend):
+    """100 B at 10 B/s end at 10, half a tick after the horizon: left for whoever acts then, and done at that instant."""
+    table = one_by_one([{0: 1.0}], [100.0])
+    state = FlowState.idle(table, np.array([10.0]))
+    state.start(table, 0, 0.0)
+    until_s = 10.0 - tick_s(10.0) / 2
+    assert until_s < 10.0
+    assert advance(table, state, 0.0, until_s, backend) == []
+    assert advance(table, state, until_s, until_s, backend) == [0]
+    assert state.now_s == until_s
+
+
+def test_a_flow_on_a_dead_row_waits_for_capacity(backend):
+    """
+    Row 0 is dead until 7, then has 10 B/s: 50 B started at 2 end at 12, after standing still for 5 s. The flow on row
+    1 does not notice. Without the change there is no next event.
+    """
+    table = one_by_one([{0: 1.0, 1: 1.0}, {1: 1.0}], [50.0, 10.0])
+    finish_s, state = play(table, [0.0, 10.0], [2.0, 2.0], backend, changes=[(7.0, [10.0, 10.0])])
+    assert finish_s == [12.0, 3.0]
+    assert state.pattern_stalled_s.tolist() == [5.0, 0.0]
+    assert state.row_bytes.tolist() == [50.0, 60.0]
+    assert state.row_busy_s.tolist() == [5.0, 6.0]
+    finish_s, state = play(table, [0.0, 10.0], [2.0, 2.0], backend, stops=[9.0])
+    assert finish_s == [NEVER, 3.0]
+    assert state.next_s == NEVER
+    assert state.stalled_s.tolist() == [7.0, 0.0]
+    assert state.bottleneck[0] == 0
+
+
+def test_a_row_that_dies_on_the_way_keeps_what_was_sent(backend):
+    """100 B at 10 B/s; dead from 3 to 5: 30 B before, 70 B after, so 12, and 2 s of standing still."""
+    finish_s, state = play(
+        one_by_one([{0: 1.0}], [100.0]), [10.0], [0.0], backend, changes=[(3.0, [0.0]), (5.0, [10.0])]
+    )
+    assert finish_s == [12.0]
+    assert state.pattern_stalled_s.tolist() == [2.0]
+    assert state.row_bytes.tolist() == [100.0]
+    assert state.row_busy_s.tolist() == [10.0]
+
+
+@pytest.mark.xfail(
+    strict=True, reason="the interval up to a change of capacity is measured against the capacity after the change"
+)
+def test_a_row_was_full_even_if_its_capacity_grows_afterwards(backend):
+    """100 B at 10 B/s, at 20 B/s from 5 on: 50 B in 5 s, 50 B in 2.5 s; the row was full for all 7.5 s."""
+    finish_s, state = play(one_by_one([{0: 1.0}], [100.0]), [10.0], [0.0], backend, changes=[(5.0, [20.0])])
+    assert finish_s == [7.5]
+    assert state.row_full_s.tolist() == [7.5]
+
+
+@pytest.mark.xfail(
+    strict=True, reason="the interval up to a change of capacity is measured against the capacity after the change"
+)
+def test_a_row_was_not_full_even_if_it_dies_afterwards(backend):
+    """
+    A flow over rows of 10 and 100 B/s loads the second to a tenth; after 3 s the second dies, for good: it was never
+    full while it carried anything.
+    """
+    table = one_by_one([{0: 1.0, 1: 1.0}], [100.0])
+    finish_s, state = play(table, [10.0, 100.0], [0.0], backend, changes=[(3.0, [10.0, 0.0])])
+    assert finish_s == [NEVER]
+    assert state.row_full_s.tolist() == [3.0, 0.0]
+
+
+def test_rows_are_full_only_at_capacity(backend):
+    """10 B over rows of 10 and 20 B/s: full and half full for one second, and a third row carries nothing."""
+    _, state = play(one_by_one([{0: 1.0, 1: 1.0}], [10.0]), [10.0, 20.0, 5.0], [0.0], backend)
+    assert state.row_busy_s.tolist() == [1.0, 1.0, 0.0]
+    assert state.row_full_s.tolist() == [1.0, 0.0, 0.0]
+    assert state.row_peak.tolist() == [10.0, 10.0, 0.0]
+
+
+def test_the_last_class_says_what_held_the_pattern_back(backend):
+    """10 B on row 0 (10 B/s) end at 1, 10 B on row 1 (2 B/s) at 5: row 1 it was."""
+    table = flow_table(Network.of([{0: 1.0}, {1: 1.0}], [1.0]), [0, 0], [10.0, 10.0], [0.0, 0.0])
+    finish_s, state = play(table, [10.0, 2.0], [0.0], backend)
+    assert finish_s == [5.0]
+    assert state.pattern_bottleneck.tolist() == [1]
+
+
+# Where the clock is coarse
+
+
+@pytest.mark.parametrize("size_bytes", [1e-9, 1e-7, 1e-6, 4e-6, 1e-5, 1e-3])
+def test_less_than_a_tick_of_sending_ends(backend, time_limit, size_bytes):
+    """At t=1e9 s the clock moves in steps of 1.2e-7 s; 1e-7 B at 10 B/s take 1e-8 s, which the clock cannot show."""
+    start_s = 1e9
+    finish_s, _ = play(one_by_one([{0: 1.0}], [size_bytes]), [10.0], [start_s], backend)
+    assert start_s <= finish_s[0] <= start_s + size_bytes / 10.0 + tick_s(start_s)
+
+
+def test_many_late_flows_end(backend, time_limit):
+    """A hundred flows of a tick or so of sending each, at t=1e9 s: together 1e-4 B at 10 B/s."""
+    sizes = np.linspace(1e-8, 2e-6, 100).tolist()
+    finish_s, _ = play(one_by_one([{0: 1.0}] * 100, sizes), [10.0], [1e9] * 100, backend)
+    assert max(finish_s) == pytest.approx(1e9 + sum(sizes) / 10.0, abs=2 * tick_s(1e9))
+
+
+def test_a_latency_below_a_tick_is_no_latency(backend, time_limit):
+    """1e-8 s at t=1e9 s cannot be waited for."""
+    finish_s, _ = play(one_by_one([{0: 1.0}], [100.0], [1e-8]), [10.0], [1e9], backend)
+    assert finish_s == [1e9 + 10.0]
+
+
+@pytest.mark.parametrize("now_s", [0.0, 1e-12, 1.0, 1e9])
+def test_a_tick_moves_the_clock(now_s):
+    assert now_s + tick_s(now_s) > now_s
+    assert now_s + tick_s(now_s) - now_s <= 1e-15 * max(now_s, 1e-9)
+
+
+def test_an_empty_flow_ends_when_it_begins(backend, time_limit):
+    """Nothing to send over a live row."""
+    assert play(one_by_one([{0: 1.0}], [0.0]), [10.0], [2.0], backend)[0] == [2.0]
+
+
+@pytest.mark.xfail(strict=True, reason="0 bytes at 0 bytes/s: NumPy never ends (NaN), Numba never finishes the flow")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_an_empty_flow_ends_on_a_dead_row_too(backend, time_limit):
+    """Nothing to send over a row that can send nothing."""
+    assert play(one_by_one([{0: 1.0}], [0.0]), [0.0], [2.0], backend)[0] == [2.0]
+
+
+# Properties
+
+
+@given(history=histories())
+def test_finish_times_are_those_of_the_exact_event_loop(backend, history):
+    """Against progressive filling from scratch at every event, in rational numbers."""
+    begin_s = [history.start_s[p] + latency for p, latency in zip(history.pattern, history.latency_s, strict=True)]
+    flow_finish_s = exact_finish_s(
+        history.network.flows, history.network.capacity.tolist(), begin_s, history.size_bytes, history.changes
+    )
+    expected = [
+        max(end for end, owner in zip(flow_finish_s, history.pattern, strict=True) if owner == pattern)
+        for pattern in range(len(history.start_s))
+    ]
+    np.testing.assert_allclose(replay(history, backend)[0], expected, rtol=1e-9)
+
+
+@given(history=histories(), stops=st.lists(st.floats(0.0, 60.0), max_size=6))
+def test_stopping_on_the_way_changes_nothing(backend, history, stops):
+    """The horizon only says when others may act; if they do not, nothing has happened."""
+    straight, at_once = replay(history, backend)
+    in_parts, in_steps = replay(history, backend, stops=stops)
+    np.testing.assert_allclose(in_parts, straight, rtol=1e-9)
+    np.testing.assert_allclose(in_steps.row_bytes, at_once.row_bytes, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(in_steps.pattern_stalled_s, at_once.pattern_stalled_s, rtol=1e-9, atol=1e-9)
+
+
+@given(history=histories())
+def test_rows_carry_what_the_flows_send(backend, history):
+    """Bytes sent times weight, over all hops, also of flows that are still on their way; those may be on a dead row."""
+    finish_s, state = replay(history, backend)
+    flying = state.active[: state.num_active]
+    sent_bytes = np.array(history.size_bytes)
+    sent_bytes[flying] -= state.left_bytes[flying]
+    network = history.network
+    hop_bytes = sent_bytes[network.hop_flow] * network.hop_weight
+    expected = np.bincount(network.hop_row, hop_bytes, minlength=len(network.capacity))
+    np.testing.assert_allclose(state.row_bytes, expected, rtol=1e-9, atol=1e-9)
+    assert (max(finish_s) == NEVER) == (len(flying) > 0)
+
+
+@given(history=histories(), stops=st.lists(st.floats(0.0, 60.0), max_size=3))
+def test_all_backends_tell_the_same_story(backend, history, stops):
+    """NumPy is the specification; everything the state keeps agrees."""
+    expected_s, expected = replay(history, choose_backend("numpy"), stops)
+    finish_s, state = replay(history, backend, stops)
+    np.testing.assert_allclose(finish_s, expected_s, rtol=1e-9)
+    for column in ("row_bytes", "row_busy_s", "row_full_s", "row_peak", "stalled_s", "pattern_stalled_s", "rate"):
+        np.testing.assert_allclose(
+            getattr(state, column), getattr(expected, column), rtol=1e-9, atol=1e-9, err_msg=column
+        )
+    assert sorted(state.active[: state.num_active]) == sorted(expected.active[: expected.num_active])
+    assert state.next_s == pytest.approx(expected.next_s, rel=1e-9)
+
+
+@given(history=histories(), factor=st.sampled_from([2.0, 1024.0]))
+def test_a_faster_network_with_more_to_send_takes_as_long(backend, history, factor):
+    """Bytes and bytes per second in another unit; a power of two, so that not even the last bit changes."""
+    other = History(
+        Network(*history.network.arrays[:3], history.network.capacity * factor), history.pattern,
+        [size * factor for size in history.size_bytes], history.latency_s, history.start_s,
+        [(time_s, [amount * factor for amount in capacity]) for time_s, capacity in history.changes],
+    )  # fmt: skip
+    assert replay(other, backend)[0] == replay(history, backend)[0]
+
+
+@given(history=histories())
+def test_the_compiled_twin_leaves_its_scratch_clean(history):
+    """The first two columns are zero between calls."""
+    _, state = replay(history, choose_backend("numba"))
+    assert not state.scratch[0].any()
+    assert not state.scratch[1].any()
+
+
+# An implementation by others
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("permutation", "--hosts", "16", "--sizes", "random"),
+        ("ring", "--hosts", "16", "--placement", "random", "--bytes", "1e9", "--group", "8"),
+        ("alltoall", "--hosts", "8", "--sizes", "random", "--stagger", "1e-3"),
+        ("incast", "--hosts", "32", "--fan-in", "16", "--oversub", "2", "--stagger", "1e-3"),
+    ],
+    ids=lambda options: options[0],
+)
+@pytest.mark.skipif(not PEERS.is_dir(), reason="no folder shared/peers beside the checkout")
+def test_finish_times_are_those_of_the_peers_reference(backend, options, tmp_path):
+    """Traffic of collectives on small fat-trees; equal to their slow reference within 1e-9."""
+    problem = tmp_path / "problem.txt"
+    subprocess.run([sys.executable, PEERS / "make_problem.py", *options, "-o", problem], check=True)
+    load = "import sys; sys.path.insert(0, sys.argv[1]); import reference as r; p = r.load(sys.argv[2]); "
+    code = load + "print(*(v.hex() for v in r.simulate(*p)[0].tolist()))"
+    answer = subprocess.run(
+        [sys.executable, "-c", code, PEERS, problem], check=True, capture_output=True, text=True
+    ).stdout
+    lines = [line.split() for line in problem.read_text().splitlines()]
+    num_links = int(lines[0][0])
+    links = np.array(lines[1 : num_links + 1], float)
+    flows = [[int(link) for link in line[3:]] for line in lines[num_links + 1 :]]
+    table = one_by_one(
+        [dict.fromkeys(links_of, 1.0) for links_of in flows],
+        [float(line[1]) for line in lines[num_links + 1 :]],
+        [links[links_of, 1].sum() for links_of in flows],
+    )
+    finish_s, _ = play(table, links[:, 0].tolist(), [float(line[0]) for line in lines[num_links + 1 :]], backend)
+    np.testing.assert_allclose(finish_s, [float.fromhex(value) for value in answer.split()], rtol=1e-9)

@@ -1,0 +1,32 @@
+import pytest
+
+from cluster_sim.reports import engineering, percent, seconds
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (12.34e6, "12.3 MW"),
+        (1e3, "1 kW"),
+        (999.0, "999 W"),
+        (0.5, "0.5 W"),
+        (0.0, "0 W"),
+        (-2e9, "-2 GW"),
+        (None, "-"),
+        pytest.param(
+            999.9e3, "1 MW", marks=pytest.mark.xfail(strict=True, reason="rounds after the prefix: '1e+03 kW'")
+        ),
+    ],
+)
+def test_engineering(value, said):
+    assert engineering(value, "W") == said
+
+
+def test_step_times_show_differences_that_count():
+    assert seconds(10.00049) == "10.0005 s"
+    assert seconds(None) == "-"
+
+
+def test_shares_are_in_percent():
+    assert percent(0.4312) == "43.1 %"
+    assert percent(None) == "-"

@@ -1,0 +1,136 @@
+"""ECMP: one path per pair, picked by a hash."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cluster_sim.core import NotBuildableError
+from cluster_sim.routing import Ecmp
+from cluster_sim.tables import NONE, Traffic
+from tests.networks import KEY, SMALL, all_pairs, all_paths, small_circuits, small_fabric
+
+KEYS = st.integers(0, 2**64 - 1)
+
+
+def routed(fabric, circuits, src, dst, key=KEY, size_bytes=1.0):
+    return Ecmp().route(Traffic.between(np.asarray(src), np.asarray(dst), size_bytes), fabric, circuits, key)
+
+
+def rows_of(flows):
+    """Rows of every flow, as a list of sets."""
+    return [set(part.tolist()) for part in np.split(flows.hop_row, flows.hop_starts[1:-1])]
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_flow_crosses_the_links_of_one_candidate_path(name):
+    """Every pair once: its rows are the links of one of its candidates, each with weight 1."""
+    fabric, circuits = small_fabric(name), small_circuits(name)
+    src, dst = all_pairs(fabric)
+    flows = routed(fabric, circuits, src, dst)
+    assert (flows.hop_weight == 1.0).all()
+    for rows, paths in zip(rows_of(flows), all_paths(fabric, src, dst, circuits), strict=True):
+        assert rows in [set(path.tolist()) for path in paths]
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_flow_waits_for_the_latencies_of_its_path(name):
+    fabric = small_fabric(name)
+    flows = routed(fabric, small_circuits(name), *all_pairs(fabric))
+    for rows, latency_s in zip(rows_of(flows), flows.latency_s, strict=True):
+        assert latency_s == pytest.approx(fabric.links.latency_s[sorted(rows)].sum(), rel=1e-12)
+
+
+@given(KEYS, st.permutations(range(20)))
+@settings(deadline=None, max_examples=40)
+def test_a_pair_keeps_its_path_whoever_else_sends(key, order):
+    """The hash sees sender, receiver and key: neither the order of the flows nor their number changes a path."""
+    fabric = small_fabric("fat tree")
+    src, dst = (ends[::12] for ends in all_pairs(fabric))
+    together = rows_of(routed(fabric, None, src, dst, key))
+    shuffled = rows_of(routed(fabric, None, src[list(order)], dst[list(order)], key))
+    assert shuffled == [together[i] for i in order]
+    assert rows_of(routed(fabric, None, src[:1], dst[:1], key)) == together[:1]
+
+
+def test_another_key_gives_other_paths():
+    """1 and 2 are keys of two jobs: of the pairs with 4 candidates about a quarter agree."""
+    fabric = small_fabric("fat tree")
+    src, dst = all_pairs(fabric)
+    far = fabric.paths.count(src, dst, None) == 4
+    one, two = (rows_of(routed(fabric, None, src[far], dst[far], key)) for key in (1, 2))
+    agree = np.mean([a == b for a, b in zip(one, two, strict=True)])
+    assert 0.1 < agree < 0.4
+
+
+def test_there_and_back_are_hashed_apart():
+    """A pair's way back is not tied to its way there: about a quarter of 4 candidates agree."""
+    choice = Ecmp().choose
+    src, dst = all_pairs(small_fabric("fat tree"))
+    agree = choice(np.full(len(src), 4), src, dst, KEY) == choice(np.full(len(src), 4), dst, src, KEY)
+    assert 0.1 < agree.mean() < 0.4
+
+
+@given(KEYS, st.sampled_from([2, 3, 4, 7, 16, 64]))
+@settings(deadline=None, max_examples=40)
+def test_pairs_spread_evenly_over_their_candidates(key, num_paths):
+    """
+    100 x 99 pairs over k candidates: a fair hash gives each N/k +- sqrt(N/k); six standard deviations are allowed.
+    """
+    src, dst = (ends.astype(np.int32) for ends in np.nonzero(~np.eye(100, dtype=bool)))
+    chosen = Ecmp().choose(np.full(len(src), num_paths), src, dst, key)
+    times = np.bincount(chosen, minlength=num_paths)
+    assert len(times) == num_paths
+    assert np.abs(times - len(src) / num_paths).max() < 6 * np.sqrt(len(src) / num_paths)
+
+
+@given(KEYS, st.integers(0, 99), st.sampled_from([2, 4, 16]))
+@settings(deadline=None, max_examples=40)
+def test_flows_of_one_sender_spread_too(key, sender, num_paths):
+    """1000 receivers: neighbours in number are not neighbours in path."""
+    dst = np.arange(100, 1100, dtype=np.int32)
+    chosen = Ecmp().choose(np.full(1000, num_paths), np.full(1000, sender, np.int32), dst, key)
+    times = np.bincount(chosen, minlength=num_paths)
+    assert np.abs(times - 1000 / num_paths).max() < 6 * np.sqrt(1000 / num_paths)
+
+
+@given(KEYS)
+@settings(deadline=None, max_examples=40)
+def test_a_choice_is_one_of_the_candidates(key):
+    num_paths = np.arange(1, 200)
+    chosen = Ecmp().choose(num_paths, np.arange(199, dtype=np.int32), np.full(199, 500, np.int32), key)
+    assert (chosen >= 0).all()
+    assert (chosen < num_paths).all()
+
+
+def test_every_link_is_a_row_with_its_own_capacity():
+    fabric = small_fabric("clos")
+    rows = Ecmp().rows(fabric, None)
+    assert rows.link_row.tolist() == list(range(len(fabric.links)))
+    assert (rows.capacity_bytes_per_s == fabric.links.capacity_bytes_per_s).all()
+
+
+def test_links_into_an_ocs_are_dark_without_a_circuit():
+    """Traffic from pod 0 to pod 1 only: what light takes is lit, and every other link of the tier carries nothing."""
+    fabric, demand = small_fabric("ocs"), np.zeros((3, 3))
+    demand[0, 1] = 1.0
+    circuits = fabric.planner.connect(demand)
+    rows = Ecmp().rows(fabric, circuits)
+    into_ocs = np.flatnonzero(fabric.links.tier == fabric.tiers.index("spine_ocs"))
+    lit = into_ocs[rows.link_row[into_ocs] != NONE]
+    assert sorted(lit) == sorted([*circuits.in_link, *circuits.out_link])
+    assert (rows.capacity_bytes_per_s[lit] > 0).all()
+    assert (rows.capacity_bytes_per_s[np.setdiff1d(into_ocs, lit)] == 0).all()
+
+
+def test_a_pair_without_a_circuit_is_named():
+    """Pod 0 sends only to pod 1; accelerator 0 cannot reach accelerator 16 in pod 2."""
+    fabric, demand = small_fabric("ocs"), np.zeros((3, 3))
+    demand[0, 1] = 1.0
+    with pytest.raises(NotBuildableError, match="endpoint 0 has no path to endpoint 16"):
+        routed(fabric, fabric.planner.connect(demand), [0, 0], [8, 16])
+
+
+def test_no_traffic_gives_no_flows():
+    flows = Ecmp().route(Traffic.none(), small_fabric("clos"), None, KEY)
+    assert len(flows) == len(flows.hop_row) == 0
