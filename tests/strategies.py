@@ -124,7 +124,7 @@ def flow_table(
 
 @st.composite
 def histories(draw: st.DrawFn) -> History:
-    """Patterns of one to three flows each, started once; capacities change up to three times and never come to rest at 0.
+    """Patterns of one or more flows, each started once; capacities change up to three times, also to 0 for good.
 
     Changes come at odd times: where one coincides with a finish, a rounding error decides whether the flow is caught.
     """

@@ -45,6 +45,11 @@ class LinkEnds(Spec):
         return load.technology(self.lower), load.technology(self.upper)
 
     @property
+    def by_name(self) -> dict[str, Technology]:
+        """The catalogue entries by name; one where both ends are alike."""
+        return dict(zip((self.lower, self.upper), self.technologies, strict=True))
+
+    @property
     def reach_m(self) -> float:
         """The shorter reach of the two ends."""
         return min(technology.reach.typical for technology in self.technologies)

@@ -1,6 +1,7 @@
 """A YAML file as a configuration. Parts may stand in files of their own: a path in the place of a mapping."""
 
-from collections.abc import Iterable
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,12 @@ _INCLUDES = (
 )  # fmt: skip
 
 
-def load_config(path: str | Path, settings: Iterable[str] = ()) -> RunConfig | CompareConfig:
+def load_config(path: str | Path, settings: Sequence[str] = ()) -> RunConfig | CompareConfig:
     """Read a configuration.
 
     Args:
         path: a YAML file; one with a key ``compare`` is a comparison.
-        settings: ``a.b=value`` overrides.
+        settings: ``a.b=value`` overrides; a file name as value is relative to the current folder.
 
     Raises:
         ConfigError: every mistake, each with file and line.
@@ -28,15 +29,19 @@ def load_config(path: str | Path, settings: Iterable[str] = ()) -> RunConfig | C
     return read_config(Path(path), settings)[0]
 
 
-def read_config(path: Path, settings: Iterable[str] = ()) -> tuple[RunConfig | CompareConfig, Document]:
+def read_config(path: Path, settings: Sequence[str] = ()) -> tuple[RunConfig | CompareConfig, Document]:
     """As ``load_config``, with the document that says where everything stands."""
     document = read_document(path)
+    file_settings = [setting for setting in settings if _is_file_name(setting)]
+    for setting in file_settings:
+        key, _, file = setting.partition("=")
+        document = document.with_setting(f"{key}={os.path.relpath(file, path.parent)}")
     problems: list[str] = []
     for pattern in _INCLUDES:
         document = _include(document, pattern, (), path.parent, problems)
     if problems:
         raise ConfigError(tuple(problems))
-    for setting in settings:
+    for setting in (setting for setting in settings if setting not in file_settings):
         document = document.with_setting(setting)
     if "compare" in document.data:
         return read_spec(CompareConfig, document), document
@@ -49,7 +54,9 @@ def _include(
     """Replace file names below ``at`` that match ``pattern`` by what is in the files."""
     here = _value(document.data, at)
     if not pattern:
-        return _spliced(document, at, folder / here, problems) if _is_file_name(here) else document
+        return (
+            _spliced(document, at, Path(os.path.normpath(folder / here)), problems) if _is_file_name(here) else document
+        )
     if not isinstance(here, dict):
         return document
     for name in list(here) if pattern[0] == "*" else [pattern[0]]:

@@ -76,13 +76,16 @@ def _links(tier: str, up: Array, fabric: Fabric, interconnect: Interconnect) -> 
     if lower.form == "cable":
         count = _modules(lower, lower_node, interconnect)
         return [_item(ends.lower, "cable", tier, count, lower.power, lower.price, length_m, num_ends=2)]
-    items = [_item(ends.lower, lower.form, tier, _modules(lower, lower_node, interconnect), lower.power, lower.price)]
+    counts = {ends.lower: _modules(lower, lower_node, interconnect)}
     if tier != "spine_ocs":  # the other end of a link into an OCS is glass
-        count = _modules(upper, upper_node, interconnect)
-        items.append(_item(ends.upper, upper.form, tier, count, upper.power, upper.price))
+        counts[ends.upper] = counts.get(ends.upper, 0) + _modules(upper, upper_node, interconnect)
     trunk = constants().fibre_trunk_price
     return [
-        *items,
+        *(
+            _item(name, t.form, tier, counts[name], t.power, t.price)
+            for name, t in ends.by_name.items()
+            if name in counts
+        ),
         Item("fibre trunk", "fibre", tier, len(up), 0.0, trunk.typical, length_m, trunk.status, trunk.status),
     ]
 

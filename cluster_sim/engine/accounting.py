@@ -31,9 +31,7 @@ def step_parts(schedule: Schedule, outcome: Outcome) -> dict[str, float]:
     return parts
 
 
-def _attribute_end(
-    parts: dict[str, float], schedule: Schedule, outcome: Outcome, stage: int, is_own: Array
-) -> int:
+def _attribute_end(parts: dict[str, float], schedule: Schedule, outcome: Outcome, stage: int, is_own: Array) -> int:
     """Walk back from the end of the step to the stage's last task on the way; that task, NONE if there is none."""
     task, chain = int(np.argmax(outcome.end_s)), []
     while task != NONE and not is_own[task]:

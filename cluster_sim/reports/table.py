@@ -36,7 +36,7 @@ def ranking(rows: Sequence[Row], tie_ratio: float) -> RenderableType:
 
 def step(row: Row) -> RenderableType:
     """One run: its step time by part."""
-    table = Table(box=box.SIMPLE, title=str(row["scenario"]), title_justify="left")
+    table = Table(box=box.SIMPLE)
     table.add_column("part")
     table.add_column("time", justify="right")
     table.add_column("share", justify="right")
@@ -46,30 +46,26 @@ def step(row: Row) -> RenderableType:
     table.add_section()
     table.add_row("step", seconds(row["step_time_s"]), f"MFU {percent(row['mfu_ratio'])}")
     table.add_row("network", engineering(row["network_power_w"], "W"), engineering(row["capex_usd"], "USD"))
-    return table
+    return Group(Text(str(row["scenario"])), table)
 
 
 def _ranked(job: str, rate: float, group: Sequence[Row]) -> Table:
-    shown = [(name, column) for name, column in _PARTS if any(row[column] for row in group if row["status"] == "ok")]
-    table = Table(box=box.SIMPLE_HEAD, title=f"{job}, {bit_rate(rate)} per accelerator", title_justify="left")
+    """Best first; parts that are under a thousandth of every step are left out."""
+    ok = sorted((row for row in group if row["status"] == "ok"), key=lambda row: int(row["rank"]))
+    everywhere = _unverified_everywhere(ok)
+    shown = [(name, column) for name, column in _PARTS if any(row[column] > 1e-3 * row["step_time_s"] for row in ok)]
+    title = f"{job}, {bit_rate(rate)} per accelerator"
+    table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1, 0, 0))
     for name in ("#", "interconnect", "topology"):
-        table.add_column(name, no_wrap=name != "interconnect")
-    for name in (
-        "step",
-        "MFU",
-        *(name for name, _ in shown),
-        "net power",
-        "energy/step",
-        "net capex",
-        "modules",
-    ):
+        table.add_column(name, no_wrap=True)
+    for name in ("step s", "MFU %", *(name for name, _ in shown), "net MW", "MJ/step", "net MUSD", "modules"):
         table.add_column(name, justify="right", no_wrap=True)
-    for row in sorted((row for row in group if row["status"] == "ok"), key=lambda row: int(row["rank"])):
+    for row in ok:
         table.add_row(
-            f"{'=' if row['is_tie'] else ''}{row['rank']}", row["interconnect"] + ("*" if row["unverified"] else ""),
-            row["topology"], seconds(row["step_time_s"]), percent(row["mfu_ratio"]),
-            *(f"{row[column]:.3f}" for _, column in shown), engineering(row["network_power_w"], "W"),
-            engineering(row["network_energy_j"], "J"), engineering(row["capex_usd"], "USD"), f"{row['num_modules']:,}",
+            f"{'=' if row['is_tie'] else ''}{row['rank']}", row["interconnect"] + ("*" if _unverified(row) - everywhere else ""),
+            row["topology"], f"{row['step_time_s']:.4f}", f"{100 * row['mfu_ratio']:.1f}",
+            *(f"{row[column]:.3f}" for _, column in shown), f"{row['network_power_w'] / 1e6:.3f}",
+            f"{row['network_energy_j'] / 1e6:.2f}", f"{row['capex_usd'] / 1e6:.1f}", f"{row['num_modules']:,}",
         )  # fmt: skip
     return table
 
@@ -91,6 +87,19 @@ def _notes(rows: Sequence[Row], tie_ratio: float) -> list[Text]:
         "Parts of the step in seconds. Power and price are of the network: modules at both ends, cables, "
         "switches, NICs, OCS; no cooling.",
     ]
-    if any(row["unverified"] for row in rows):
-        notes.append("* rests on figures without a retrieved source; see 'unverified' in summary.arrow and bom.arrow.")
+    ok = [row for row in rows if row["status"] == "ok"]
+    if any(_unverified(row) for row in ok):
+        everywhere = ", ".join(sorted(_unverified_everywhere(ok))) or "none"
+        notes.append(
+            f"Figures without a retrieved source that every row rests on: {everywhere}. * rests on further ones; see "
+            "'unverified' in summary.arrow and the status columns of bom.arrow."
+        )
     return [Text(f"  {note}", style="dim") for note in notes]
+
+
+def _unverified(row: Row) -> set[str]:
+    return set(filter(None, (row["unverified"] or "").split(", ")))
+
+
+def _unverified_everywhere(ok: Sequence[Row]) -> set[str]:
+    return set.intersection(*map(_unverified, ok)) if ok else set()

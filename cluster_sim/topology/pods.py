@@ -1,6 +1,7 @@
 """Pods of leaves and spines: how many of each, and the links inside. Shared by every topology made of pods."""
 
 from dataclasses import dataclass
+from math import ceil
 
 import numpy as np
 
@@ -83,7 +84,7 @@ def size_pods(
     ports = equipment.interconnect.num_ports
     per_host = int(equipment.accelerator.accelerators_per_host.typical)
     leaf_down, leaf_up = _split_ports(ports, leaf_oversubscription)
-    spine_down, spine_up = _split_ports(ports, spine_oversubscription)
+    spine_down, _ = _split_ports(ports, spine_oversubscription)
     unit = leaf_down * (per_host if by_rail else 1)
     pod = pod_accelerators or spine_down * leaf_down
     pod = min(pod, -(-equipment.num_endpoints // unit) * unit)
@@ -100,15 +101,17 @@ def size_pods(
     return Pods(
         num_endpoints=equipment.num_endpoints, per_host=per_host,
         per_domain=int(equipment.accelerator.scale_up_domain.typical), leaf_down=leaf_down, leaf_up=leaf_up,
-        leaves=leaves, spines=spines, parallel=leaf_up // spines, spine_up=spine_up,
+        leaves=leaves, spines=spines, parallel=leaf_up // spines,
+        spine_up=ceil(leaves * leaf_up / spines / spine_oversubscription - 1e-9),
         num_pods=-(-equipment.num_endpoints // pod), by_rail=by_rail,
     )  # fmt: skip
 
 
 def _split_ports(ports: int, oversubscription: float) -> tuple[int, int]:
-    """(down, up): as many ports up as the oversubscription asks for, a power of two where that wastes nothing."""
-    up = max(1, round(ports / (1 + oversubscription)))
-    return min(ports - up, int(up * oversubscription + 1e-9)), up
+    """(down, up) with down = oversubscription x up; up in sixteenths of the ports, so that spines can share it evenly."""
+    unit = max(ports // 16, 1)
+    up = max(int(ports / (1 + oversubscription) + 1e-9) // unit * unit, 1)
+    return min(int(up * oversubscription + 1e-9), ports - up), up
 
 
 def _spines(leaves: int, leaf_up: int, spine_down: int) -> int:

@@ -76,7 +76,7 @@ def test_the_same_run_twice_is_the_same_to_the_last_bit():
 def test_symmetry_changes_no_time():
     """Every flow a class of its own (rates solved for each) gives the times of the merged classes."""
     job = moe_job()
-    schedule, merged, routes = run_job(job)
+    _schedule, merged, routes = run_job(job)
     assert len(routes.quotient.flow) < len(routes.quotient.flow_class)
     from cluster_sim.engine import routes as module
 
@@ -85,7 +85,7 @@ def test_symmetry_changes_no_time():
         module.refine = lambda starts, row, weight, flows, rows: original(
             starts, row, weight, np.arange(len(flows)), np.arange(len(rows))
         )
-        apart_schedule, apart, apart_routes = run_job(job)
+        _apart_schedule, apart, apart_routes = run_job(job)
     finally:
         module.refine = original
     assert len(apart_routes.quotient.flow) == len(apart_routes.quotient.flow_class)
@@ -159,7 +159,10 @@ def test_flows_that_nothing_can_finish_end_the_run_with_their_names():
 
 def test_hashing_is_never_faster_than_spraying():
     """On a non-blocking fabric spraying is perfect; two flows hashed onto one link are slower."""
-    for job in (small_job(accelerators=1024, data=64, global_batch=64), moe_job(accelerators=1024, data=64, global_batch=64)):
+    for job in (
+        small_job(accelerators=1024, data=64, global_batch=64),
+        moe_job(accelerators=1024, data=64, global_batch=64),
+    ):
         sprayed = run_job(job, Clos(pod_accelerators=256))[1].step_time_s
         hashed = run_job(job, Clos(pod_accelerators=256), routing=Ecmp())[1].step_time_s
         assert hashed >= sprayed * (1 - 1e-9)

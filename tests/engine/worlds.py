@@ -23,11 +23,13 @@ INTERCONNECT = Interconnect(
 
 def small_job(**changes):
     """64 accelerators, a transformer of 8 small layers; changes go to Job, Parallelism or Model by name."""
-    model = dict(layers=8, hidden=1024, heads=16, vocabulary=4096, sequence=512)
-    parallel = dict(tensor=8, pipeline=2, data=4)
-    job = dict(accelerators=64, accelerator="b300-sxm", global_batch=32)
+    model = {"layers": 8, "hidden": 1024, "heads": 16, "vocabulary": 4096, "sequence": 512}
+    parallel = {"tensor": 8, "pipeline": 2, "data": 4}
+    job = {"accelerators": 64, "accelerator": "b300-sxm", "global_batch": 32}
     for name, value in changes.items():
-        target = next(d for d, spec in ((job, Job), (parallel, Parallelism), (model, Model)) if name in spec.model_fields)
+        target = next(
+            d for d, spec in ((job, Job), (parallel, Parallelism), (model, Model)) if name in spec.model_fields
+        )
         target[name] = value
     return Job(model=Model(**model), parallelism=Parallelism(**parallel), **job)
 

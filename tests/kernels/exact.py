@@ -29,7 +29,8 @@ def exact_rates(flows: Sequence[Hops], capacity: Sequence[float | Fraction]) -> 
 def exact_finish_s(
     flows: Sequence[Hops],
     capacity: Sequence[float],
-    begin_s: Sequence[float],
+    start_s: Sequence[float],
+    latency_s: Sequence[float],
     size_bytes: Sequence[float],
     changes: Sequence[tuple[float, Sequence[float]]] = (),
 ) -> list[float]:
@@ -38,27 +39,33 @@ def exact_finish_s(
     Args:
         flows: ``{row: weight}`` of each.
         capacity: of each row at first.
-        begin_s: when each flow starts to send.
+        start_s: when each flow starts.
+        latency_s: between that and its first byte; counted anew for a flow that has sent nothing when its path,
+            dark since before, gets light.
         size_bytes: of each flow.
-        changes: (time, capacities from then on), ascending.
+        changes: (time, capacities from then on), ascending, at times when no flow starts.
     """
     now, left = Fraction(0), [Fraction(size) for size in size_bytes]
     pending = [(Fraction(time), list(amounts)) for time, amounts in changes]
-    finish_s, waiting = [INFINITY] * len(flows), {f: Fraction(time) for f, time in enumerate(begin_s)}
-    sending: list[int] = []
+    begin = [Fraction(start) + Fraction(latency) for start, latency in zip(start_s, latency_s, strict=True)]
+    finish_s, flying = [INFINITY] * len(flows), set(range(len(flows)))
     while True:
-        sending += [f for f, time in waiting.items() if time <= now]
-        waiting = {f: time for f, time in waiting.items() if time > now}
         if pending and pending[0][0] <= now:
-            capacity = pending.pop(0)[1]
-        rates = exact_rates([flows[f] for f in sending], capacity)
-        ends = [now if rate == INFINITY else now + left[f] / rate for f, rate in zip(sending, rates, strict=True) if rate]
-        moments = [*ends, *waiting.values(), *(time for time, _ in pending[:1])]
+            before, capacity = capacity, pending.pop(0)[1]
+            for f in flying:
+                was_dark, is_dark = (any(amounts[row] == 0 for row in flows[f]) for amounts in (before, capacity))
+                if was_dark and not is_dark and start_s[f] <= now and left[f] == size_bytes[f]:
+                    begin[f] = now + Fraction(latency_s[f])
+        sending = [f for f in flying if begin[f] <= now]
+        rates = dict(zip(sending, exact_rates([flows[f] for f in sending], capacity), strict=True))
+        moments = [begin[f] for f in flying if begin[f] > now] + [time for time, _ in pending[:1]]
+        moments += [now if rate == INFINITY else now + left[f] / rate for f, rate in rates.items() if rate]
         if not moments:
             return finish_s
         then = min(moments)
-        for f, rate in zip(sending, rates, strict=True):
+        for f, rate in rates.items():
             left[f] = Fraction(0) if rate == INFINITY else left[f] - rate * (then - now)
-            finish_s[f] = float(then) if left[f] == 0 else INFINITY
-        sending = [f for f in sending if left[f]]
+            if left[f] == 0:
+                finish_s[f] = float(then)
+                flying.remove(f)
         now = then

@@ -55,7 +55,9 @@ def test_nvrtc_compiles_the_source_without_a_warning(source, architecture):
     assert compile_with_nvrtc(source.read_text(encoding="utf-8"), architecture).strip() == ""
 
 
-@pytest.mark.parametrize("mistake", [("rate_F[", "rat_F["), ("extern", "#include <vector>\nextern")], ids=["name", "include"])
+@pytest.mark.parametrize(
+    "mistake", [("rate_F[", "rat_F["), ("extern", "#include <vector>\nextern")], ids=["name", "include"]
+)
 def test_nvrtc_refuses_a_broken_source(mistake):
     """So that the test above can fail."""
     code = SOURCES[0].read_text(encoding="utf-8")
@@ -100,8 +102,9 @@ def built(source: Path, folder: Path) -> ctypes.CDLL:
     lines = [f'#include "{Path(__file__).with_name("cuda_on_cpu.h")}"', f'#include "{source}"']
     for name, parameters in KERNEL.findall(source.read_text(encoding="utf-8")):
         arguments = ", ".join(text.split()[-1] for text in parameters.split(","))
+        grid = "unsigned blocks, unsigned threads, int backwards"
         lines += [
-            f'extern "C" void run_{name}(unsigned blocks, unsigned threads, int backwards, {" ".join(parameters.split())}) {{',
+            f'extern "C" void run_{name}({grid}, {" ".join(parameters.split())}) {{',
             f"    IN_EVERY_THREAD(blocks, threads, backwards, {name}({arguments}));",
             "}",
         ]

@@ -27,7 +27,7 @@ def test_a_figure_of_failures_or_of_nothing_is_still_a_figure(make_not_ok, tmp_p
 
 
 @pytest.mark.xfail(strict=True, reason="matplotlib takes text between two $ for a formula: ValueError")
-@pytest.mark.parametrize("name", ["$a_$", "a$b$\\foo"])
+@pytest.mark.parametrize("name", ["$a_$", "$\\foo$"])
 def test_dollar_signs_in_names_are_no_formula(make_row, tmp_path, name):
     draw_comparison([make_row(name, job=name)], tmp_path)
 

@@ -39,7 +39,7 @@ def test_a_token_meets_63_billion_of_the_moe_models_parameters():
     assert MOE_1T.active_parameters / 1e9 == pytest.approx(63.4, rel=2e-3)
 
 
-@pytest.mark.parametrize("layers,hidden,heads", [(128, 25600, 160), (24, 2304, 24), (80, 12288, 96)])
+@pytest.mark.parametrize(("layers", "hidden", "heads"), [(128, 25600, 160), (24, 2304, 24), (80, 12288, 96)])
 def test_hardware_flop_is_equation_3_of_the_megatron_paper(layers, hidden, heads):
     """96 B l s h^2 (1 + s/6h + V/16lh) with full recomputation and full attention [Narayanan et al. 2021, eq. 3]."""
     sequence, vocabulary, batch = 2048, 51200, 8

@@ -18,7 +18,13 @@ def test_groups_partition_the_accelerators(tensor, pipeline, data, order, expert
     if tensor * data % expert:
         expert = 1
     plan = Parallelism(tensor=tensor, pipeline=pipeline, data=data, expert=expert, order=order)
-    for groups_of in (plan.stage_ranks, plan.tensor_groups, plan.data_groups, plan.expert_groups, plan.expert_data_groups):
+    for groups_of in (
+        plan.stage_ranks,
+        plan.tensor_groups,
+        plan.data_groups,
+        plan.expert_groups,
+        plan.expert_data_groups,
+    ):
         ranks = np.concatenate([groups_of(stage).ravel() for stage in range(pipeline)])
         assert sorted(ranks.tolist()) == list(range(plan.num_ranks))
 
