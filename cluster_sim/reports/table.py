@@ -61,9 +61,10 @@ def _ranked(job: str, rate: float, group: Sequence[Row]) -> Table:
     for name in ("step s", "MFU %", *(name for name, _ in shown), "net MW", "MJ/step", "net MUSD", "modules"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in ok:
+        star = "*" if _unverified(row) - everywhere else ""
         table.add_row(
-            f"{'=' if row['is_tie'] else ''}{row['rank']}", row["interconnect"] + ("*" if _unverified(row) - everywhere else ""),
-            row["topology"], f"{row['step_time_s']:.4f}", f"{100 * row['mfu_ratio']:.1f}",
+            f"{'=' if row['is_tie'] else ''}{row['rank']}", row["interconnect"] + star, row["topology"],
+            f"{row['step_time_s']:.4f}", f"{100 * row['mfu_ratio']:.1f}",
             *(f"{row[column]:.3f}" for _, column in shown), f"{row['network_power_w'] / 1e6:.3f}",
             f"{row['network_energy_j'] / 1e6:.2f}", f"{row['capex_usd'] / 1e6:.1f}", f"{row['num_modules']:,}",
         )  # fmt: skip

@@ -108,7 +108,7 @@ def size_pods(
 
 
 def _split_ports(ports: int, oversubscription: float) -> tuple[int, int]:
-    """(down, up) with down = oversubscription x up; up in sixteenths of the ports, so that spines can share it evenly."""
+    """(down, up) with down = oversubscription x up; up in sixteenths of the ports, which spines can share evenly."""
     unit = max(ports // 16, 1)
     up = max(int(ports / (1 + oversubscription) + 1e-9) // unit * unit, 1)
     return min(int(up * oversubscription + 1e-9), ports - up), up
