@@ -75,7 +75,7 @@ _SMALL: dict[str, tuple[Topology, int, int, int]] = {
     "ocs": (OcsSpine(pod_accelerators=8), 24, 8, 4),
     "ocs by rail": (OcsSpine(pod_accelerators=8, rail_optimised=True), 24, 8, 2),
     "ocs, leaves 3:1": (OcsSpine(pod_accelerators=12, leaf_oversubscription=3), 36, 8, 1),
-    "ocs, spines 2:1": (OcsSpine(pod_accelerators=6, spine_oversubscription=2), 18, 6, 1),
+    "ocs, spines 2:1": (OcsSpine(pod_accelerators=12, spine_oversubscription=2), 36, 6, 1),
 }  # fmt: skip
 SMALL = tuple(_SMALL)
 
@@ -130,7 +130,7 @@ def built(draw: st.DrawFn) -> tuple[Fabric, Circuits | None]:
 
 def _per_leaf(ports: int, oversubscription: float) -> int:
     """Accelerators below a leaf that has as many uplinks as the oversubscription asks for."""
-    up = max(1, round(ports / (1 + oversubscription)))
+    up = max(1, int(ports / (1 + oversubscription)))
     return min(ports - up, int(up * oversubscription))
 
 

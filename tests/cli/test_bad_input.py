@@ -88,7 +88,7 @@ def test_a_wrong_choice_lists_what_there_is(refused, tmp_path, edit, place, sugg
 
 @bug("a wrong Literal lists the choices but does not suggest the nearest")
 def test_a_wrong_backend_suggests_the_nearest(refused, tmp_path):
-    lines = refused("run", write_small(tmp_path, ("backend: auto", "backend: numby")).name)
+    lines = refused("run", write_small(tmp_path, ("backend: auto", "backend: nunba")).name)
     says(lines, ("small.yaml:3: backend", "did you mean 'numba'?"))
 
 
@@ -224,8 +224,10 @@ def test_a_number_out_of_range_is_refused_at_its_line(refused, tmp_path, edit, p
         ([(DATA_KEY, DATA_KEY + "\n    expert: 5")], "15: job.parallelism", ("expert 5", "2 x 16")),
         ([(MODEL_KEYS, MODEL_KEYS + "\n    experts: {count: 2, per_token: 3, width: 64}")], "15: job.model.experts",
          ("3 of 2",)),
-        ([("    heads: 8", "    heads: 7")], "9: job.model", ("hidden 512", "heads 7")),
-        ([("    heads: 8", "    heads: 8\n    kv_heads: 3")], "9: job.model", ("heads 8", "kv_heads 3")),
+        pytest.param([("    heads: 8", "    heads: 7")], "12: job.model.heads", ("hidden 512", "heads 7"),
+                     marks=bug("reported at the model, not at the heads")),
+        pytest.param([("    heads: 8", "    heads: 8\n    kv_heads: 3")], "13: job.model.kv_heads",
+                     ("heads 8", "kv_heads 3"), marks=bug("reported at the model, not at the kv_heads")),
         ([("global_batch: 64", "global_batch: 65")], "19: job.global_batch",
          ("65 is not a multiple of micro_batch 1 x data 16",)),
         ([("global_batch: 64", "global_batch: 8")], "19: job.global_batch", ("8 is not a multiple",)),
@@ -520,8 +522,9 @@ def test_a_part_of_a_part_is_looked_for_beside_it(cli, with_job, tmp_path):
         pytest.param("a.b.c=1", "--set a.b.c: a", ("unknown key",), marks=bug("reported as line 1 of the file")),
         pytest.param("topology=ocs_spine", "--set topology: topology.pod_accelerators", ("missing",),
                      marks=bug("reported at a line that --set has replaced")),
-        pytest.param("job..model=3", "--set job..model", ("expected a.b=value",), marks=bug("reported in the file")),
+        pytest.param("job..model=3", "--set job..model=3", ("expected a.b=value",), marks=bug("reported in the file")),
         pytest.param("job.model=[", "--set job.model", ("not YAML",), marks=bug("ParserError, a traceback")),
+        pytest.param("x.yaml", "--set x.yaml", ("expected a.b=value",), marks=bug("ValueError, a traceback")),
         pytest.param("seed=!foo 3", "--set seed", ("not YAML",), marks=bug("ConstructorError, a traceback")),
         pytest.param("seed=2024-13-45", "--set seed", ("not YAML",), marks=bug("ValueError, a traceback")),
     ],
@@ -593,7 +596,8 @@ def test_a_comparison_that_is_no_mapping_is_refused(refused, tmp_path, value):
 
 def test_mistakes_in_a_comparison_name_the_entry(refused, tmp_path):
     path = write_comparison(
-        tmp_path, ("      accelerator: h100-sxm", "      accelerator: h100"), ("kind: ocs_spine", "kind: ocsspine"),
+        tmp_path, ("      accelerator: h100-sxm", "      accelerator: h100"),
+        ("{kind: ocs_spine, pod_accelerators: 32}", "ocsspine"),
         ("    npo:\n      port_rate: 800 Gbps", "    npo:\n      port_rate: 800 Gs"),
     )  # fmt: skip
     lines = refused("compare", path.name, "--workers", 1)

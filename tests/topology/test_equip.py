@@ -5,8 +5,8 @@ import pytest
 
 from cluster_sim.catalogue import constants, nic, ocs, switch, technology
 from cluster_sim.core import NotBuildableError
-from cluster_sim.topology import Clos, FatTree, FloorPlan, OcsSpine
-from tests.networks import PORT_BYTES_PER_S, equipment, links_of_tier
+from cluster_sim.topology import Clos, Equipment, FatTree, FloorPlan, OcsSpine
+from tests.networks import PORT_BYTES_PER_S, SmallSwitches, equipment, links_of_tier
 
 FAR = FloorPlan(accelerators_per_rack=2, racks_per_row=1, row_pitch_m=200.0, slack_m=2.0)
 
@@ -90,8 +90,8 @@ def test_a_longer_cable_takes_longer():
 
 def test_links_beyond_the_reach_of_their_technology_are_not_buildable():
     """
-    Passive copper reaches 2 m; with 2 m slack and rows of one rack 200 m apart, half of the leaves of a fat-tree of 16
-    stand 202 m from their spines: 8 of 16 links. All leaves stand with their accelerators, 2 m: still reached.
+    Passive copper reaches 2 m. 4 accelerators, 2 to a rack, rows of one rack 200 m apart, 2 m slack: both leaves stand
+    with their accelerators, and are reached; the spines stand with the second, 202 m from both uplinks of the first.
     """
     (reason,) = reasons_of(lambda: FatTree(floor=FAR).build(equipment(4, host_leaf="dac-800g", leaf_spine="dac-800g")))
     assert reason == "leaf_spine: dac-800g reaches 2 m, but 2 of 4 links are longer (up to 202.0 m)"
@@ -106,8 +106,8 @@ def test_reach_is_that_of_the_weaker_end():
 
 def test_light_through_an_ocs_goes_both_ways_on_one_reach():
     """
-    Two pods in racks 300 m apart with the OCS between: each link is shorter than the 500 m of a DR8, the way from
-    pod to pod is not.
+    Three pods 300 m apart, the OCS with the second: each link is at most 301.5 m, within the 500 m of a DR8; the way
+    from the first pod to the third is not. Each has 4 links.
     """
     floor = FloorPlan(accelerators_per_rack=4, racks_per_row=1, row_pitch_m=300.0)
     build = OcsSpine(pod_accelerators=4, floor=floor).build
@@ -146,15 +146,31 @@ def test_a_nic_slower_than_its_port_is_not_buildable():
     assert reason == "NVIDIA ConnectX-7, 400G moves at most 400G, its port runs at 800G"
 
 
+class SlowHostLink(SmallSwitches):
+    """A NIC with enough bandwidth on the wire and too little to its accelerator."""
+
+    @property
+    def nic_entry(self):
+        entry = nic(self.nic)
+        return entry.model_copy(update={"host_link": entry.host_link.model_copy(update={"typical": 0.8e11})})
+
+
 def test_a_nic_whose_host_link_is_slower_than_its_port_is_not_buildable():
-    """A ConnectX-9 feeds 1.6 Tb/s; at 3.2 Tb/s per port neither side keeps up. At 1.6 Tb/s both do."""
-    assert nic("connectx9-1.6t").host_link.typical >= 2 * PORT_BYTES_PER_S
+    """800 Gb/s on the wire, 640 Gb/s to the accelerator."""
+    parts = equipment(16)
+    slow = SlowHostLink(**parts.interconnect.model_dump())
+    (reason,) = reasons_of(lambda: FatTree().build(Equipment(16, parts.accelerator, slow)))
+    assert reason == "NVIDIA ConnectX-8 SuperNIC, 800G moves at most 640G, its port runs at 800G"
+
+
+def test_a_nic_as_fast_as_its_port_is_enough():
+    """Two ConnectX-8 for a port of 1.6 Tb/s; one is too slow."""
     twice = {"port_rate_bytes_per_s": 2 * PORT_BYTES_PER_S} | dict.fromkeys(
         ("host_leaf", "leaf_spine", "spine_core", "spine_ocs"), "1.6t-dsp-dr8"
     )
-    assert FatTree().build(equipment(16, nic="connectx9-1.6t", **twice)).num_endpoints == 16
+    assert FatTree().build(equipment(16, nic="connectx8-dual-1.6t", **twice)).num_endpoints == 16
     (reason,) = reasons_of(lambda: FatTree().build(equipment(16, nic="connectx8-800g", **twice)))
-    assert "its port runs at 1.6T" in reason
+    assert reason.endswith("moves at most 800G, its port runs at 1.6T")
 
 
 def test_every_reason_is_given_at_once():

@@ -28,6 +28,18 @@ def test_circuits_join_ports_of_one_ocs_each_used_once(name, demand):
     assert (np.diff(circuits.trunk) >= 0).all(), "paths look circuits up by trunk"
 
 
+def test_circuits_over_several_ocs_stay_within_one_each():
+    """
+    5 pods with 2 x 4 uplinks on 32-port OCS: 6 uplinks of every pod to the first, 2 to a second. Light that enters
+    one does not leave the other.
+    """
+    fabric = OcsSpine(pod_accelerators=8).build(equipment(40, ports=8, ocs="ipronics-one32"))
+    circuits = fabric.planner.connect(np.ones((5, 5)))
+    box_in, box_out = fabric.links.dst[circuits.in_link], fabric.links.src[circuits.out_link]
+    assert (box_in == box_out).all()
+    assert np.unique(box_in, return_counts=True)[1].tolist() == [5 * 6, 5 * 2]
+
+
 def pods_of_spines(fabric):
     """Pod of every spine, from the leaves and hosts below it."""
     pod = dict(enumerate(fabric.endpoint_pod.tolist()))

@@ -126,7 +126,7 @@ def test_numbers_of_candidates_of_a_fat_tree():
 
 
 def test_accelerators_of_one_domain_meet_in_its_scale_up_switch():
-    """Servers of 4: accelerators 0 and 3 share one, 3 and 4 do not. Both pairs are below one leaf of 4 or two."""
+    """Servers of 4: accelerators 0 and 3 share one, 3 and 4 do not and go through leaves."""
     fabric = small_fabric("clos")
     hop_pair, hop_link = fabric.paths.links(np.array([0, 3]), np.array([3, 4]), np.zeros(2, np.int64), None)
     tiers = [fabric.tiers[fabric.links.tier[link]] for link in hop_link]
