@@ -13,7 +13,7 @@ from cluster_sim.config import RunConfig, Scenario
 from cluster_sim.core import stream_key
 from cluster_sim.economics import Account, account
 from cluster_sim.engine import Outcome, Routes, Simulation, fusible, route_collectives, step_parts
-from cluster_sim.results import Recorder, Run, claim_folder, provenance, table_of_columns, table_of_rows
+from cluster_sim.results import Recorder, Run, check_output, claim_folder, provenance, table_of_columns, table_of_rows
 from cluster_sim.tables import NONE, TASK_KINDS, Array, Fabric, Schedule
 from cluster_sim.topology import Equipment
 from cluster_sim.workload import PHASES, assemble, plan
@@ -41,6 +41,7 @@ def simulate(
     """
     began_s = time.perf_counter()
     backend = choose_backend(config.backend)
+    check_output(output, overwrite)
     tables = evaluate(config.scenario, backend, announce)
     folder = claim_folder(output, config.name, overwrite)
     with Recorder(folder, provenance()) as recorder:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from cluster_sim.core import BackendError
+from cluster_sim.core import BackendError, UnknownNameError
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +50,8 @@ def choose_backend(name: BackendName = "auto") -> Backend:
         backend = _automatic()
         logger.info("backend: %s (%s)", backend.name, backend.why)
         return backend
+    if name not in _NAMED:
+        raise UnknownNameError("backend", name, ("auto", *_NAMED))
     return _NAMED[name]("asked for by name")
 
 

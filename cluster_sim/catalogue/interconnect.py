@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from cluster_sim.catalogue import load
 from cluster_sim.catalogue.entries import Nic, Ocs, Switch, Technology
-from cluster_sim.core import BytesPerSecond, Spec
+from cluster_sim.core import BytesPerSecond, Spec, raise_problems
 
 TechnologyName = Annotated[str, AfterValidator(lambda name: load.technology(name) and name)]
 SwitchName = Annotated[str, AfterValidator(lambda name: load.switch(name) and name)]
@@ -28,7 +28,10 @@ class LinkEnds(Spec):
     @model_validator(mode="before")
     @classmethod
     def _one_for_both(cls, data: Any) -> Any:
-        return {"lower": data, "upper": data} if isinstance(data, str) else data
+        if isinstance(data, str):
+            load.technology(data)  # unknown: one mistake, not one per end
+            return {"lower": data, "upper": data}
+        return data
 
     @model_validator(mode="after")
     def _fit_together(self) -> "LinkEnds":
@@ -83,10 +86,13 @@ class Interconnect(Spec):
 
     @model_validator(mode="after")
     def _modules_carry_ports(self) -> "Interconnect":
-        for tier in ("host_leaf", "leaf_spine", "spine_core", "spine_ocs"):
-            for technology in self.ends(tier).technologies:
-                if technology.rate.typical < self.port_rate_bytes_per_s * (1 - 1e-9):
-                    raise ValueError(f"{tier}: {technology.title} is slower than a port; lower port_rate or replace it")
+        tiers = ("host_leaf", "leaf_spine", "spine_core", *(("spine_ocs",) if self.spine_ocs else ()))
+        raise_problems("Interconnect", [
+            ((tier,), f"{technology.title} is slower than a port; lower port_rate or replace it")
+            for tier in tiers
+            for technology in dict.fromkeys(self.ends(tier).technologies)
+            if technology.rate.typical < self.port_rate_bytes_per_s * (1 - 1e-9)
+        ])  # fmt: skip
         return self
 
     def ends(self, tier: str) -> LinkEnds:

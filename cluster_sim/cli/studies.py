@@ -34,7 +34,7 @@ def run_one(
 
     config = _read(path, where, settings, overrides)
     if not isinstance(config, RunConfig):
-        raise ConfigError((f"{path}: holds a comparison; use 'cluster-sim compare {path}'",))
+        raise ConfigError((where.problem("compare", f"holds a comparison; use 'cluster-sim compare {path}'"),))
     if "name" not in config.model_fields_set:
         config = config.model_copy(update={"name": path.stem})
     with _progress(quiet or as_json) as bar:
@@ -52,7 +52,7 @@ def run_comparison(
 
     config = _read(path, where, settings, overrides)
     if not isinstance(config, CompareConfig):
-        raise ConfigError((f"{path}: holds a single run; use 'cluster-sim run {path}', or add a key 'compare'",))
+        raise ConfigError((f"{path}:1: holds a single run; use 'cluster-sim run {path}', or add a key 'compare'",))
     with _progress(quiet or as_json) as bar:
         task = bar.add_task("simulating", total=len(config.scenarios))
         done = compare(
@@ -69,7 +69,7 @@ def run_comparison(
 
 
 def _read(path: Path, where: Where, settings: tuple[str, ...], overrides: dict[str, Any]) -> RunConfig | CompareConfig:
-    given = [f"{name}={value}" for name, value in overrides.items() if value is not None]
+    given = [f"{name}={json.dumps(value)}" for name, value in overrides.items() if value is not None]
     config, where.document = read_config(path, (*settings, *given))
     return config
 
@@ -81,7 +81,8 @@ def _print(done: Run, table: Any, quiet: bool, as_json: bool) -> None:
         console = Console()
         console = Console(width=max(console.width, 150)) if not console.is_terminal else console
         console.print(table)
-        console.print(f"results: {done.folder}/ ({done.manifest['wall_s']:.1f} s, backend {done.manifest['backend']})")
+        told = f"results: {done.folder}/ ({done.manifest['wall_s']:.1f} s, backend {done.manifest['backend']})"
+        console.print(told, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager
@@ -90,7 +91,7 @@ def _progress(is_silent: bool) -> Iterator[Progress]:
     console = Console(stderr=True)
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),

@@ -53,7 +53,9 @@ def ranks_per_host(groups: Groups) -> int:
     runs = np.flatnonzero(np.diff(host[0], prepend=-1, append=-1))
     lengths = np.diff(runs)
     per_host = int(lengths[0])
-    if np.any(lengths != per_host) or len(np.unique(host[0])) != len(lengths):
+    if np.any(lengths != per_host):
         return 1
     blocks = host.reshape(len(host), -1, per_host)
-    return per_host if bool((blocks == blocks[:, :, :1]).all()) else 1
+    servers = np.sort(blocks[:, :, 0], axis=1)
+    is_regular = (blocks == blocks[:, :, :1]).all() and (servers[:, 1:] != servers[:, :-1]).all()
+    return per_host if is_regular else 1

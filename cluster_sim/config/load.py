@@ -35,6 +35,8 @@ def read_config(path: Path, settings: Sequence[str] = ()) -> tuple[RunConfig | C
     file_settings = [setting for setting in settings if _is_file_name(setting)]
     for setting in file_settings:
         key, _, file = setting.partition("=")
+        if not file:
+            raise ConfigError((f"--set {setting}: expected a.b=value",))
         document = document.with_setting(f"{key}={os.path.relpath(file, path.parent)}")
     problems: list[str] = []
     for pattern in _INCLUDES:
@@ -54,9 +56,9 @@ def _include(
     """Replace file names below ``at`` that match ``pattern`` by what is in the files."""
     here = _value(document.data, at)
     if not pattern:
-        return (
-            _spliced(document, at, Path(os.path.normpath(folder / here)), problems) if _is_file_name(here) else document
-        )
+        if not _is_file_name(here):
+            return document
+        return _spliced(document, at, Path(os.path.normpath(_folder(document, at, folder) / here)), problems)
     if not isinstance(here, dict):
         return document
     for name in list(here) if pattern[0] == "*" else [pattern[0]]:
@@ -71,9 +73,15 @@ def _spliced(document: Document, at: tuple[str, ...], path: Path, problems: list
     except ConfigError as error:
         problems.extend(document.problem(at, problem) for problem in error.problems)
         return document
-    origins = {(*at, *location): f"{path}:{line}" for location, line in part.lines.items()}
+    origins = {at: f"{path}:1"} | {(*at, *location): f"{path}:{line}" for location, line in part.lines.items()}
     data = _with(document.data, at, part.data)
     return Document(document.file, data, document.lines, {**document.origins, **origins})
+
+
+def _folder(document: Document, at: tuple[str, ...], main: Path) -> Path:
+    """Where a file named at ``at`` is looked for: beside the file that names it."""
+    part = document.origins.get(at[:-1], "--set")
+    return main if part.startswith("--set") else Path(part.rpartition(":")[0]).parent
 
 
 def _is_file_name(value: Any) -> bool:

@@ -12,6 +12,8 @@ from cluster_sim.topology import TOPOLOGIES, Topology
 from cluster_sim.workload import Job
 
 AnyTopology = Annotated[SerializeAsAny[Topology], one_of(TOPOLOGIES)]
+#: Letters, digits, blanks and .-_+ after a letter or digit: goes into file names, tables and figures as it is.
+Name = Annotated[str, Field(pattern=r"^\w[\w .+-]*$")]
 AnyRouting = Annotated[SerializeAsAny[Routing], one_of(ROUTINGS)]
 
 
@@ -60,9 +62,9 @@ class RunConfig(Common):
 class Comparison(Spec):
     """Everything that is combined with everything, by name."""
 
-    jobs: dict[str, Job] = Field(min_length=1)
-    interconnects: dict[str, Interconnect] = Field(min_length=1)
-    topologies: dict[str, AnyTopology] = Field(min_length=1)
+    jobs: dict[Name, Job] = Field(min_length=1)
+    interconnects: dict[Name, Interconnect] = Field(min_length=1)
+    topologies: dict[Name, AnyTopology] = Field(min_length=1)
 
 
 class CompareConfig(Common):
@@ -74,7 +76,7 @@ class CompareConfig(Common):
     """
 
     compare: Comparison
-    tie_ratio: Ratio = Field(0.001, ge=0)
+    tie_ratio: Ratio = Field(0.001, ge=0, lt=1)
 
     @property
     def scenarios(self) -> tuple["Scenario", ...]:

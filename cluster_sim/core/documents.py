@@ -1,5 +1,6 @@
 """YAML in, Specs out; every mistake at once, each with its file and line."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,9 +10,9 @@ from pydantic import BaseModel, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.constructor import DuplicateKeyError
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
-from cluster_sim.core.errors import ConfigError, InputError
+from cluster_sim.core.errors import ConfigError, did_you_mean
 
 S = TypeVar("S", bound=BaseModel)
 Location = tuple[str | int, ...]
@@ -50,13 +51,28 @@ class Document:
     def with_setting(self, setting: str) -> "Document":
         """A copy with ``a.b=value`` (YAML) set, as ``--set`` does; modifies nothing."""
         path, equals, text = setting.partition("=")
-        if not equals or not path:
+        keys = self._keys(path.split("."))
+        if not equals or not all(path.split(".")):
             raise ConfigError((f"--set {setting}: expected a.b=value",))
-        keys = tuple(path.split("."))
-        origins = self.origins | {keys: f"--set {path}"}
-        return Document(
-            self.file, _replaced(self.data, keys, YAML(typ="safe", pure=True).load(text)), self.lines, origins
-        )
+        data = _replaced(self.data, keys, _plain(text, f"--set {path}"), path)
+        # What stood at or below the key is gone, and keys above it that were not in the file are new.
+        new = {keys[:length] for length in range(1, len(keys) + 1) if keys[:length] not in self._places} | {keys}
+        lines = {place: line for place, line in self.lines.items() if place[: len(keys)] != keys}
+        origins = {place: origin for place, origin in self.origins.items() if place[: len(keys)] != keys}
+        return Document(self.file, data, lines, origins | dict.fromkeys(new, f"--set {path}"))
+
+    def _keys(self, parts: list[str]) -> tuple[str, ...]:
+        """The keys that ``parts`` of a path between dots stand for; names may hold dots, and known ones come first."""
+        keys: tuple[str, ...] = ()
+        while parts:
+            joins = [n for n in range(len(parts), 0, -1) if (*keys, ".".join(parts[:n])) in self._places]
+            taken = joins[0] if joins else 1
+            keys, parts = (*keys, ".".join(parts[:taken])), parts[taken:]
+        return keys
+
+    @property
+    def _places(self) -> set[Location]:
+        return self.lines.keys() | self.origins.keys()
 
 
 def read_document(path: Path) -> Document:
@@ -71,6 +87,8 @@ def read_document(path: Path) -> Document:
         raise ConfigError((f"{path}: cannot be read: {error}",)) from error
     try:
         tree = YAML(typ="rt").load(text)
+        lines: dict[Location, int] = {}
+        _collect_lines(tree, (), lines)
     except DuplicateKeyError as error:
         line = error.problem_mark.line + 1
         what = str(error.problem).split(" with value")[0].replace("found ", "")
@@ -78,11 +96,35 @@ def read_document(path: Path) -> Document:
     except MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise ConfigError((f"{path}:{line}: not YAML: {error.problem}",)) from error
+    except (YAMLError, ValueError, TypeError, RecursionError) as error:
+        raise ConfigError((f"{path}:{_line_of_error(error, text)}: not YAML: {_why(error)}",)) from error
     if not isinstance(tree, CommentedMap):
-        raise ConfigError((f"{path}:1: expected 'key: value' lines, found {type(tree).__name__}",))
-    lines: dict[Location, int] = {}
-    _collect_lines(tree, (), lines)
-    return Document(str(path), YAML(typ="safe", pure=True).load(text), lines, {})
+        found = "nothing" if tree is None else "a list" if isinstance(tree, list) else "text"
+        raise ConfigError((f"{path}:1: expected 'key: value' lines, found {found}",))
+    return Document(str(path), _plain(text, str(path)), lines, {})
+
+
+def _plain(text: str, where: str) -> Any:
+    """YAML as plain dicts, lists and scalars; ``where`` is a file or an option, for messages."""
+    try:
+        return YAML(typ="safe", pure=True).load(text)
+    except MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = where if where.startswith("--") or not mark else f"{where}:{mark.line + 1}"
+        raise ConfigError((f"{place}: not YAML: {error.problem}",)) from error
+    except (YAMLError, ValueError, TypeError, RecursionError) as error:
+        place = where if where.startswith("--") else f"{where}:{_line_of_error(error, text)}"
+        raise ConfigError((f"{place}: not YAML: {_why(error)}",)) from error
+
+
+def _line_of_error(error: Exception, text: str) -> int:
+    """ReaderError knows a position in the text, the others (a bad date, a number too long) none."""
+    position = getattr(error, "position", None)
+    return text.count("\n", 0, position) + 1 if isinstance(position, int) else 1
+
+
+def _why(error: Exception) -> str:
+    return "nested too deeply" if isinstance(error, RecursionError) else str(error).splitlines()[0]
 
 
 def read_spec(spec: type[S], document: Document, at: Location = (), context: Mapping[str, Any] | None = None) -> S:
@@ -100,14 +142,19 @@ def problems_of(error: ValidationError, document: Document, at: Location = ()) -
     """Pydantic's findings as lines for the user, in the order of the file."""
     found = []
     for detail in error.errors():
-        location = at + tuple(part for part in detail["loc"] if not str(part).startswith("function-"))
-        found.append((_line_of(document, location), document.problem(location, _message(detail))))
+        location = at + tuple(
+            part for part in detail["loc"] if part != "[key]" and not str(part).startswith("function-")
+        )
+        found.append((_order(document, location), document.problem(location, _message(detail))))
     return tuple(text for _, text in sorted(found, key=lambda item: item[0]))
 
 
-def _line_of(document: Document, location: Location) -> int:
-    where = document.where(location)
-    return int(where.rpartition(":")[2]) if where.rpartition(":")[2].isdigit() else 0
+def _order(document: Document, location: Location) -> tuple[int, int]:
+    """(line of the main file, line of the part that stands there); settings first."""
+    where = document.where(location).rpartition(":")[2]
+    line = int(where) if where.isdigit() else 0
+    above = (document.lines.get(location[:length]) for length in range(len(location), 0, -1))
+    return next((here for here in above if here is not None), line) if line else 0, line
 
 
 def _message(detail: Any) -> str:
@@ -119,6 +166,10 @@ def _message(detail: Any) -> str:
             return "missing; add this key"
         case "value_error" if isinstance(cause, ValueError):
             return str(cause)
+        case "literal_error" if isinstance(detail["input"], str):
+            known = tuple(re.findall(r"'([^']*)'", detail["ctx"]["expected"]))
+            hint = did_you_mean(detail["input"], known)
+            return f"input should be {detail['ctx']['expected']}{hint}; got {detail['input']!r}"
         case _:
             return f"{detail['msg'][0].lower()}{detail['msg'][1:]}; got {detail['input']!r}"
 
@@ -126,7 +177,9 @@ def _message(detail: Any) -> str:
 def _collect_lines(node: Any, path: Location, lines: dict[Location, int]) -> None:
     if isinstance(node, CommentedMap):
         for key in node:
-            lines[(*path, key)] = node.lc.key(key)[0] + 1
+            # A key merged with << has no line of its own: that of the mapping must do.
+            if key in (node.lc.data or {}):
+                lines[(*path, key)] = node.lc.key(key)[0] + 1
             _collect_lines(node[key], (*path, key), lines)
     elif isinstance(node, list) and hasattr(node, "lc"):
         for index in range(len(node)):
@@ -134,9 +187,9 @@ def _collect_lines(node: Any, path: Location, lines: dict[Location, int]) -> Non
             _collect_lines(node[index], (*path, index), lines)
 
 
-def _replaced(data: Any, keys: Location, value: Any) -> Any:
+def _replaced(data: Any, keys: Location, value: Any, path: str) -> Any:
     if not keys:
         return value
     if data is not None and not isinstance(data, dict):
-        raise InputError(f"--set {'.'.join(map(str, keys))}: there is no mapping to set this in")
-    return {**(data or {}), keys[0]: _replaced((data or {}).get(keys[0]), keys[1:], value)}
+        raise ConfigError((f"--set {path}: there is no mapping to set {'.'.join(map(str, keys))!r} in",))
+    return {**(data or {}), keys[0]: _replaced((data or {}).get(keys[0]), keys[1:], value, path)}

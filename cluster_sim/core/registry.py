@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar, cast
 from pydantic import BeforeValidator, ValidationInfo
 
 from cluster_sim.core.errors import InputError, UnknownNameError
-from cluster_sim.core.spec import Spec
+from cluster_sim.core.spec import Spec, raise_problems
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -53,6 +53,9 @@ def one_of(registry: Registry[Any]) -> BeforeValidator:
         fields = {"kind": value} if isinstance(value, str) else value
         if not isinstance(fields, dict) or not isinstance(fields.get("kind"), str):
             raise InputError(f"expected 'kind: NAME' with one of {', '.join(registry.names)}")
+        if fields["kind"] not in registry.names:
+            error = UnknownNameError(registry.what, fields["kind"], registry.names)
+            raise_problems(registry.what, [((("kind",) if isinstance(value, dict) else ()), str(error))])
         return registry[fields["kind"]].model_validate(fields, context=info.context)
 
     return BeforeValidator(choose)

@@ -3,7 +3,15 @@
 from collections.abc import Sequence
 from typing import Any, Self
 
-from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    ModelWrapValidatorHandler,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from cluster_sim.core.errors import did_you_mean
@@ -31,8 +39,28 @@ class Spec(BaseModel):
     """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", alias_generator=strip_unit, validate_by_name=True, validate_by_alias=True
+        frozen=True,
+        extra="forbid",
+        alias_generator=strip_unit,
+        validate_by_name=True,
+        validate_by_alias=True,
+        allow_inf_nan=False,
     )
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_what_it_looks_like(cls, value: Any, info: ValidationInfo) -> Any:
+        """Pydantic would read true as 1, and '4' as 4; and numbers that no float holds crash what comes later."""
+        kind = cls.model_fields[str(info.field_name)].annotation
+        if kind is bool and not isinstance(value, bool):
+            raise ValueError(f"input should be true or false; got {value!r}")
+        if kind is int and isinstance(value, bool | str):
+            raise ValueError(f"input should be a valid integer; got {value!r}")
+        if kind is int and isinstance(value, int) and abs(value) >= 2**63:
+            raise ValueError("input should be less than 2**63")
+        if kind is float and isinstance(value, bool):
+            raise ValueError(f"input should be a valid number; got {value!r}")
+        return value
 
     @model_validator(mode="wrap")
     @classmethod

@@ -4,10 +4,11 @@ GB is 10**9 bytes and GiB is 2**30. Link rates are per direction. A bare number 
 nobody can tell what it was meant to be.
 """
 
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, DecimalException
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, ValidationInfo
@@ -69,13 +70,21 @@ class Dimension:
         if match is None or match["unit"] not in self.units:
             near = did_you_mean(match["unit"], tuple(self.units)) if match and match["unit"] else ""
             raise ValueError(f"{text!r} is not a quantity of this kind{near}; write e.g. {self.example!r}")
-        return float(Decimal(match["number"]) * Decimal(repr(self.units[match["unit"]])))
+        try:
+            value = float(Decimal(match["number"]) * Decimal(repr(self.units[match["unit"]])))
+        except DecimalException:
+            value = math.inf
+        if not math.isfinite(value):
+            raise ValueError(f"{text!r} is beyond all numbers; write e.g. {self.example!r}")
+        return value
 
     def read(self, value: Any, info: ValidationInfo) -> Any:
         """Pydantic hook: parse text; refuse a bare number that comes from a file."""
         if isinstance(value, str):
             return self.parse(value)
-        if self.takes_bare or isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool):
+            raise ValueError(f"{value} is not a quantity; write e.g. {self.example!r}")
+        if self.takes_bare or not isinstance(value, int | float):
             return value
         if info.context and info.context.get("from_file"):
             raise ValueError(f"{value} has no unit; write e.g. {self.example!r}")

@@ -74,7 +74,8 @@ def _links(tier: str, up: Array, fabric: Fabric, interconnect: Interconnect) -> 
     if tier == "host_leaf":
         lower_node = fabric.endpoint_host[lower_node]
     if lower.form == "cable":
-        count = _modules(lower, lower_node, interconnect)
+        _, boxes = np.unique(np.stack([lower_node, upper_node]), axis=1, return_inverse=True)
+        count = _modules(lower, boxes.ravel(), interconnect)  # a cable joins two boxes
         return [_item(ends.lower, "cable", tier, count, lower.power, lower.price, length_m, num_ends=2)]
     counts = {ends.lower: _modules(lower, lower_node, interconnect)}
     if tier != "spine_ocs":  # the other end of a link into an OCS is glass

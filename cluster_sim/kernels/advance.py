@@ -46,7 +46,9 @@ class FlowState:
         is_dirty: 1 when rates have to be solved again.
         active: int32[C], the classes in flight, the first ``num_active`` entries.
         num_active: classes in flight.
-        begin_s: float64[C], when each class starts sending.
+        start_s: float64[C], when each class was put in flight.
+        begin_s: float64[C], when it starts sending.
+        total_bytes: float64[C], what it had to send.
         left_bytes: float64[C], still to send.
         rate: float64[C], bytes/s now.
         stalled_s: float64[C], time spent without any bandwidth since it started sending.
@@ -56,6 +58,8 @@ class FlowState:
         pattern_stalled_s: float64[P], time its last class stood still.
         pattern_bottleneck: int32[P], what held back its last class at the end.
         capacity: float64[R], bytes/s now.
+        capacity_before: float64[R], bytes/s before the last instant in which it changed.
+        changed_s: that instant.
         row_bytes: float64[R], carried since the last reset.
         row_busy_s: float64[R], time with any load.
         row_full_s: float64[R], time at capacity.
@@ -69,7 +73,9 @@ class FlowState:
     is_dirty: int
     active: Array
     num_active: int
+    start_s: Array
     begin_s: Array
+    total_bytes: Array
     left_bytes: Array
     rate: Array
     stalled_s: Array
@@ -79,6 +85,8 @@ class FlowState:
     pattern_stalled_s: Array
     pattern_bottleneck: Array
     capacity: Array
+    capacity_before: Array
+    changed_s: float
     row_bytes: Array
     row_busy_s: Array
     row_full_s: Array
@@ -92,12 +100,13 @@ class FlowState:
         classes, patterns, rows = len(table.size_bytes), len(table.pattern_starts) - 1, len(capacity)
         return cls(
             now_s=0.0, next_s=np.inf, is_dirty=0, active=np.zeros(classes, np.int32), num_active=0,
-            begin_s=np.zeros(classes), left_bytes=np.zeros(classes), rate=np.zeros(classes),
-            stalled_s=np.zeros(classes), bottleneck=np.full(classes, -1, np.int32),
-            is_sending=np.zeros(classes, np.int8), pattern_left=np.zeros(patterns, np.int32),
-            pattern_stalled_s=np.zeros(patterns), pattern_bottleneck=np.full(patterns, -1, np.int32),
-            capacity=capacity.astype(np.float64), row_bytes=np.zeros(rows), row_busy_s=np.zeros(rows),
-            row_full_s=np.zeros(rows), row_peak=np.zeros(rows), num_solves=0,
+            start_s=np.zeros(classes), begin_s=np.zeros(classes), total_bytes=np.zeros(classes),
+            left_bytes=np.zeros(classes), rate=np.zeros(classes), stalled_s=np.zeros(classes),
+            bottleneck=np.full(classes, -1, np.int32), is_sending=np.zeros(classes, np.int8),
+            pattern_left=np.zeros(patterns, np.int32), pattern_stalled_s=np.zeros(patterns),
+            pattern_bottleneck=np.full(patterns, -1, np.int32), capacity=capacity.astype(np.float64),
+            capacity_before=capacity.astype(np.float64), changed_s=0.0, row_bytes=np.zeros(rows),
+            row_busy_s=np.zeros(rows), row_full_s=np.zeros(rows), row_peak=np.zeros(rows), num_solves=0,
             scratch=(np.zeros(rows), np.zeros(rows), np.zeros(rows), np.zeros(rows)),
         )  # fmt: skip
 
@@ -107,8 +116,9 @@ class FlowState:
         assert self.pattern_left[pattern] == 0, f"pattern {pattern} is already in flight"
         self.active[self.num_active : self.num_active + last - first] = np.arange(first, last)
         self.num_active += last - first
+        self.start_s[first:last] = now_s
         self.begin_s[first:last] = now_s + table.latency_s[first:last]
-        self.left_bytes[first:last] = table.size_bytes[first:last] * scale
+        self.total_bytes[first:last] = self.left_bytes[first:last] = table.size_bytes[first:last] * scale
         self.rate[first:last] = 0.0
         self.stalled_s[first:last] = 0.0
         self.is_sending[first:last] = 0
@@ -118,23 +128,26 @@ class FlowState:
         """Give rows new capacities, float64[R] in bytes/s, from ``now_s`` on.
 
         A class that found its path dark and has sent nothing yet starts anew: the first byte's latency comes after the
-        light. The time since its start counts as stalled.
+        light, and the time since its start counts as stalled.
         """
+        _drain(table, self, now_s)
+        if now_s > self.changed_s:
+            self.changed_s, self.capacity_before = now_s, self.capacity
         flying = self.active[: self.num_active]
-        hop, owner = _hops(table, flying)
-        was_dark, is_dark = (
-            np.bincount(owner, weights=rows[table.hop_row[hop]] == 0.0, minlength=len(flying)) > 0
-            for rows in (self.capacity, capacity)
-        )
-        waited_s = np.where(self.is_sending[flying] == 1, now_s - self.begin_s[flying], 0.0)
-        stood_s = self.stalled_s[flying] + np.where(self.is_sending[flying] == 1, now_s - self.now_s, 0.0)
-        sent_nothing = stood_s >= waited_s - tick_s(now_s)
-        fresh = flying[was_dark & ~is_dark & sent_nothing]
-        self.stalled_s[fresh] = np.maximum(now_s - (self.begin_s[fresh] - table.latency_s[fresh]), 0.0)
+        was_dark, is_dark = _dark(table, flying, self.capacity_before), _dark(table, flying, capacity)
+        fresh = flying[was_dark & ~is_dark & (self.left_bytes[flying] == self.total_bytes[flying])]
+        self.stalled_s[fresh] = now_s - self.start_s[fresh]
         self.begin_s[fresh] = now_s + table.latency_s[fresh]
         self.is_sending[fresh] = 0
         self.capacity = capacity.astype(np.float64)
         self.is_dirty = 1
+
+
+def _dark(table: FlowTable, classes: Array, capacity: Array) -> Array:
+    """bool: which of the classes cross a row without capacity."""
+    hop, owner = _hops(table, classes)
+    dark: Array = np.bincount(owner, weights=capacity[table.hop_row[hop]] == 0.0, minlength=len(classes)) > 0
+    return dark
 
 
 def tick_s(now_s: float) -> float:
@@ -252,8 +265,9 @@ def _next_change_s(state: FlowState) -> float:
     """When the next class starts or finishes; inf if none ever does."""
     flying = state.active[: state.num_active]
     waiting, sending = flying[state.is_sending[flying] == 0], _sending(state)
-    with np.errstate(divide="ignore"):
-        ends_s = state.now_s + state.left_bytes[sending] / state.rate[sending]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left_s = np.where(state.left_bytes[sending] > 0.0, state.left_bytes[sending] / state.rate[sending], 0.0)
+    ends_s = state.now_s + left_s
     return float(min(state.begin_s[waiting].min(initial=np.inf), ends_s.min(initial=np.inf)))
 
 

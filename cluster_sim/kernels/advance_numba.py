@@ -164,6 +164,8 @@ def _next_change_s(now_s, num_active, active, begin_s, left_bytes, rate, is_send
         c = active[i]
         if is_sending[c] == 0:
             next_s = min(next_s, begin_s[c])
+        elif left_bytes[c] <= 0.0:
+            next_s = now_s
         elif rate[c] > 0.0:
             next_s = min(next_s, now_s + left_bytes[c] / rate[c])
     return next_s

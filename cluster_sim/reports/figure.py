@@ -42,7 +42,7 @@ def draw_comparison(rows: Sequence[Row], folder: Path, name: str = "comparison")
     keys = list(dict.fromkeys((row["job"], row["line_rate_bytes_per_s"]) for row in ok))
     groups = [[row for row in ok if (row["job"], row["line_rate_bytes_per_s"]) == key] for key in keys]
     heights = [len(group) + 2.2 for group in groups] or [3.0]
-    with mpl.rc_context({"svg.hashsalt": "cluster_sim", "font.size": 8}):
+    with mpl.rc_context({"svg.hashsalt": "cluster_sim", "font.size": 8, "text.parse_math": False}):
         figure, axes = plt.subplots(
             max(len(groups), 1), 3, figsize=(13, 0.24 * sum(heights) + 1.2), squeeze=False, layout="constrained",
             gridspec_kw={"width_ratios": (3, 1, 1), "height_ratios": heights},
@@ -73,7 +73,7 @@ def _draw_group(axes: Any, title: str, group: Sequence[Row]) -> None:
         bars = panel.barh(position, values, color="#7F7F7F", height=0.72)
         panel.bar_label(bars, fmt="%.3g", padding=2, fontsize=7)
         panel.set_yticks(position, [""] * len(group))
-        panel.set_xlim(0, max(values) * 1.2)
+        panel.set_xlim(0, max(values) * 1.2 or 1.0)
         panel.set_xlabel(label)
     for panel in axes:
         panel.invert_yaxis()

@@ -5,6 +5,7 @@ from typing import Any
 
 from rich import box
 from rich.console import Group, RenderableType
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -54,7 +55,7 @@ def _ranked(job: str, rate: float, group: Sequence[Row]) -> Table:
     ok = sorted((row for row in group if row["status"] == "ok"), key=lambda row: int(row["rank"]))
     everywhere = _unverified_everywhere(ok)
     shown = [(name, column) for name, column in _PARTS if any(row[column] > 1e-3 * row["step_time_s"] for row in ok)]
-    title = f"{job}, {bit_rate(rate)} per accelerator"
+    title = Text(f"{job}, {bit_rate(rate)} per accelerator")
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1, 0, 0))
     for name in ("#", "interconnect", "topology"):
         table.add_column(name, no_wrap=True)
@@ -63,7 +64,7 @@ def _ranked(job: str, rate: float, group: Sequence[Row]) -> Table:
     for row in ok:
         star = "*" if _unverified(row) - everywhere else ""
         table.add_row(
-            f"{'=' if row['is_tie'] else ''}{row['rank']}", row["interconnect"] + star, row["topology"],
+            f"{'=' if row['is_tie'] else ''}{row['rank']}", escape(row["interconnect"]) + star, escape(row["topology"]),
             f"{row['step_time_s']:.4f}", f"{100 * row['mfu_ratio']:.1f}",
             *(f"{row[column]:.3f}" for _, column in shown), f"{row['network_power_w'] / 1e6:.3f}",
             f"{row['network_energy_j'] / 1e6:.2f}", f"{row['capex_usd'] / 1e6:.1f}", f"{row['num_modules']:,}",

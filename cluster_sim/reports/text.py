@@ -8,7 +8,7 @@ def engineering(value: float | None, unit: str, digits: int = 3) -> str:
     if value is None:
         return "-"
     for scale, prefix in _PREFIXES:
-        if abs(value) >= scale:
+        if abs(value) >= scale * (1 - 0.5 * 10.0**-digits):
             return f"{value / scale:.{digits}g} {prefix}{unit}".rstrip()
     return f"{value:.{digits}g} {unit}".rstrip()
 

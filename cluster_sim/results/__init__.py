@@ -1,7 +1,7 @@
 """Results as Arrow files: schema, recorder, provenance, and opening them again."""
 
 from cluster_sim.results.provenance import provenance
-from cluster_sim.results.recorder import Recorder, claim_folder
+from cluster_sim.results.recorder import Recorder, check_output, claim_folder
 from cluster_sim.results.run import Run, read_table
 from cluster_sim.results.schema import SCHEMAS, table_of_columns, table_of_rows
 
@@ -9,6 +9,7 @@ __all__ = [
     "SCHEMAS",
     "Recorder",
     "Run",
+    "check_output",
     "claim_folder",
     "provenance",
     "read_table",

@@ -1,5 +1,6 @@
 """A results folder: written so that an incomplete one can be told from a whole one."""
 
+import glob
 import json
 import os
 import re
@@ -13,8 +14,14 @@ import pyarrow as pa
 from pyarrow import ipc
 
 from cluster_sim.core import OutputError
+from cluster_sim.results.schema import SCHEMAS
 
 _MANIFEST = "manifest.json"
+
+#: What a run and the commands that read it write; nothing else is ever deleted.
+_OURS = re.compile(
+    rf"(manifest\.json|({'|'.join(SCHEMAS)})\.arrow)(\.partial)?|report\.html|comparison\.(png|svg)|\.writable"
+)
 
 
 class Recorder:
@@ -60,38 +67,66 @@ def claim_folder(output: Path | None, name: str, overwrite: bool, root: Path = P
     Raises:
         OutputError: ``output`` is not empty (and may not be overwritten) or cannot be written.
     """
-    folder = output if output is not None else _next_free(root, name)
     try:
+        folder = output if output is not None else _new_numbered(root, name)
         if folder.is_dir() and any(folder.iterdir()):
             _clear(folder, overwrite)
         folder.mkdir(parents=True, exist_ok=True)
         probe = folder / ".writable"
         probe.touch()
         probe.unlink()
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise OutputError(str(folder), f"cannot be written ({why})", "choose another --output") from error
+    except (OSError, ValueError) as error:
+        if isinstance(error, OutputError):
+            raise
+        why = getattr(error, "strerror", None) or str(error)
+        raise OutputError(str(output or root), f"cannot be written ({why})", "choose another --output") from error
     return folder
+
+
+def check_output(output: Path | None, overwrite: bool) -> None:
+    """Refuse at once, before a long simulation, what ``claim_folder`` would refuse after it; changes nothing."""
+    if output is None:
+        return
+    if output.is_dir() and any(output.iterdir()):
+        _check_clearable(output, overwrite)
+    if output.exists() and not output.is_dir():
+        raise OutputError(str(output), "cannot be written (it is a file)", "choose another --output")
 
 
 def _clear(folder: Path, overwrite: bool) -> None:
     """Empty a folder, but only one that holds a run and nothing else."""
+    _check_clearable(folder, overwrite)
+    shutil.rmtree(folder)
+
+
+def _check_clearable(folder: Path, overwrite: bool) -> None:
     if not overwrite:
         raise OutputError(str(folder), "is not empty", "choose another --output, or add --overwrite")
-    ours = re.compile(r"manifest\.json|report\.html|\w+\.(arrow|arrow\.partial|png|svg|txt)")
-    foreign = sorted(entry.name for entry in folder.iterdir() if not ours.fullmatch(entry.name))
+    foreign = sorted(entry.name for entry in folder.iterdir() if entry.is_dir() or not _OURS.fullmatch(entry.name))
     if foreign:
         raise OutputError(
             str(folder),
             f"holds other things than a run's results ({foreign[0]})",
             "empty it yourself, or choose another",
         )
-    shutil.rmtree(folder)
+
+
+def _new_numbered(root: Path, name: str) -> Path:
+    """The next free ``<name>-NNN``, made here: another run that starts now gets another one."""
+    while True:
+        folder = _next_free(root, name)
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            if not folder.exists():
+                raise
+        else:
+            return folder
 
 
 def _next_free(root: Path, name: str) -> Path:
     pattern = re.compile(re.escape(name) + r"-(\d+)")
-    found = [int(match[1]) for entry in root.glob(f"{name}-*") if (match := pattern.fullmatch(entry.name))]
+    found = [int(match[1]) for entry in root.glob(f"{glob.escape(name)}-*") if (match := pattern.fullmatch(entry.name))]
     return root / f"{name}-{max(found, default=0) + 1:03d}"
 
 

@@ -31,6 +31,8 @@ class Run:
             manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             raise InputError(f"{folder}: no manifest.json, so this run is incomplete; run it again") from error
+        if not isinstance(manifest, dict) or not isinstance(manifest.get("num_rows"), dict):
+            raise InputError(f"{folder}/manifest.json: lists no tables, so it is not a run's; run it again")
         run = cls(folder, manifest)
         for name, num_rows in manifest["num_rows"].items():
             if run.tables[name].num_rows != num_rows:

@@ -14,13 +14,13 @@ NONE: Final = -1
 def check_columns(table: Any, **dtypes: str) -> None:
     """Fail unless the named columns are 1-d arrays of these dtypes; make them read-only.
 
-    Columns named ``*_starts`` are offsets into groups and one longer than their table; all others that belong to the
-    same table have equal length, which the table itself checks with ``same_length``.
+    Lengths are checked by ``same_length``, offsets into groups by ``check_groups``.
     """
     for name, dtype in dtypes.items():
         column = getattr(table, name)
         assert isinstance(column, np.ndarray), f"{type(table).__name__}.{name} is not an array"
         assert column.dtype == np.dtype(dtype), f"{type(table).__name__}.{name} is {column.dtype}, not {dtype}"
+        assert column.ndim == 1, f"{type(table).__name__}.{name} has {column.ndim} dimensions, not one"
         column.flags.writeable = False
 
 
@@ -28,6 +28,13 @@ def same_length(table: Any, *names: str) -> None:
     """Fail unless the named columns have one length."""
     lengths = {name: len(getattr(table, name)) for name in names}
     assert len(set(lengths.values())) <= 1, f"{type(table).__name__}: columns differ in length: {lengths}"
+
+
+def check_groups(table: Any, starts: str, num_groups: int, num_items: int) -> None:
+    """Fail unless the column ``starts`` divides ``num_items`` rows into ``num_groups`` groups."""
+    column = getattr(table, starts)
+    fits = len(column) == num_groups + 1 and column[0] == 0 and column[-1] == num_items
+    assert fits, f"{type(table).__name__}.{starts} does not divide {num_items} items into {num_groups} groups"
 
 
 def starts_of(counts: Array) -> Array:

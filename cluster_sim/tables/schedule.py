@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cluster_sim.tables.columns import Array, check_columns, same_length
+from cluster_sim.tables.columns import Array, check_columns, check_groups, same_length
 from cluster_sim.tables.traffic import Traffic
 
 #: What a task can be; ``Schedule.kind`` indexes this.
@@ -78,16 +78,10 @@ class Schedule:
             num_needs="int32",
         )  # fmt: skip
         same_length(
-            self,
-            "kind",
-            "stage",
-            "microbatch",
-            "chunk",
-            "is_backward",
-            "compute_s",
-            "collective",
+            self, "kind", "stage", "microbatch", "chunk", "is_backward", "compute_s", "fused_s", "collective",
             "num_needs",
-        )
+        )  # fmt: skip
+        check_groups(self, "unlocks_starts", len(self), len(self.unlocks))
 
     def __len__(self) -> int:
         return len(self.kind)

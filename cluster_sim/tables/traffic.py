@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cluster_sim.tables.columns import Array, check_columns, same_length, starts_of
+from cluster_sim.tables.columns import Array, check_columns, check_groups, same_length, starts_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,6 +37,7 @@ class Traffic:
         )  # fmt: skip
         same_length(self, "size_bytes", "steps", "round")
         same_length(self, "edge_src", "edge_dst")
+        check_groups(self, "edge_starts", len(self), len(self.edge_src))
 
     @classmethod
     def between(cls, src: Array, dst: Array, size_bytes: float) -> "Traffic":
@@ -129,6 +130,7 @@ class Flows:
         )  # fmt: skip
         same_length(self, "size_bytes", "latency_s", "round")
         same_length(self, "hop_row", "hop_weight")
+        check_groups(self, "hop_starts", len(self), len(self.hop_row))
 
     def __len__(self) -> int:
         return len(self.size_bytes)

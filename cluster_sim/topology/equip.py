@@ -95,7 +95,7 @@ def _slow_nic(interconnect: Interconnect) -> tuple[str, ...]:
 def _too_far(tier: Tier, equipment: Equipment) -> tuple[str, ...]:
     """Reasons why a tier's technology cannot carry it: reach, and the loss budget through an OCS."""
     ends = equipment.interconnect.ends(tier.name)
-    way_m = tier.length_m * (2 if tier.name == "spine_ocs" else 1)
+    way_m = tier.length_m if tier.way_m is None else tier.way_m
     far = way_m > ends.reach_m * (1 + 1e-9)
     reasons = []
     if far.any():

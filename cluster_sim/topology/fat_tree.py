@@ -24,7 +24,9 @@ class FatTree(Topology):
     def build(self, equipment: Equipment) -> Fabric:
         """See Topology.build."""
         ports = equipment.interconnect.num_ports
-        if ports % 2 or equipment.num_endpoints > ports**3 // 4:
+        if ports % 2:
+            raise NotBuildableError((f"half the ports face up, so their number must be even; the switch has {ports}",))
+        if equipment.num_endpoints > ports**3 // 4:
             raise NotBuildableError(
                 (f"a fat-tree of {ports}-port switches holds {ports**3 // 4} accelerators, not "
                  f"{equipment.num_endpoints}; use switches with more ports",)

@@ -7,10 +7,10 @@ import numpy as np
 from pydantic import Field
 
 from cluster_sim.core import NotBuildableError
-from cluster_sim.tables import Array, Circuits, Fabric
+from cluster_sim.tables import NONE, Array, Circuits, Fabric
 from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
 from cluster_sim.topology.equip import equip
-from cluster_sim.topology.floor_plan import FloorPlan, Racks
+from cluster_sim.topology.floor_plan import FloorPlan
 from cluster_sim.topology.matching import matchings, share_ports
 from cluster_sim.topology.paths import PodPaths, digits
 from cluster_sim.topology.pods import Pods, size_pods
@@ -65,11 +65,13 @@ def _wire_ocs(pods: Pods, uplinks_per_ocs: int, floor: FloorPlan) -> Tier:
     count = int(np.prod(shape)) if pods.num_pods > 1 else 0
     pod, spine, uplink = np.unravel_index(np.arange(count), shape)
     at, here = Offsets.of(pods), racks_of_pods(pods, floor)
-    dark = np.full(count, -1)
+    dark = np.full(count, NONE)
+    by_pod_m = floor.length_m(here, racks_of_top(pods, floor, pods.num_pods))
+    others_m = np.array([np.delete(by_pod_m, number).max(initial=0.0) for number in range(pods.num_pods)])
     return Tier(
         "spine_ocs", at.spine + pod * pods.spines + spine,
         at.top + (spine * pods.spine_up + uplink) // uplinks_per_ocs, dark, dark,
-        floor.length_m(Racks(here.row[pod], here.rack[pod]), racks_of_top(pods, floor, count)),
+        by_pod_m[pod], way_m=(by_pod_m + others_m)[pod],
     )  # fmt: skip
 
 

@@ -86,7 +86,7 @@ def size_pods(
     leaf_down, leaf_up = _split_ports(ports, leaf_oversubscription)
     spine_down, _ = _split_ports(ports, spine_oversubscription)
     unit = leaf_down * (per_host if by_rail else 1)
-    pod = pod_accelerators or spine_down * leaf_down
+    pod = pod_accelerators or max(spine_down * leaf_down // unit, 1) * unit
     pod = min(pod, -(-equipment.num_endpoints // unit) * unit)
     if pod % unit:
         what = f"rail group of {leaf_down} servers" if by_rail else f"leaf of {leaf_down} accelerators"

@@ -19,6 +19,8 @@ class Tier:
         up_bundle, down_bundle: int64[n], which rows are sprayed alike in each direction, numbered within the tier from
             0; NONE for links into an OCS.
         length_m: float64[n].
+        way_m: float64[n], the longest way without regeneration that the link is part of; the same unless light goes on
+            through an OCS.
     """
 
     name: str
@@ -27,6 +29,7 @@ class Tier:
     up_bundle: Array
     down_bundle: Array
     length_m: Array
+    way_m: Array | None = None
 
     def __len__(self) -> int:
         return len(self.lower)

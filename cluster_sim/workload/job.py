@@ -12,6 +12,8 @@ from cluster_sim.workload.model import Model
 from cluster_sim.workload.parallel import Parallelism
 from cluster_sim.workload.schedules import SCHEDULES
 
+#: More than any job has; the order of passes is an array.
+_MOST_MICROBATCHES = 2**20
 _GRADIENT_BYTES = {"fp32": 4, "bf16": 2}
 
 AcceleratorName = Annotated[str, AfterValidator(lambda name: accelerator(name) and name)]
@@ -45,7 +47,7 @@ class Job(Spec):
         algorithms: collective algorithms.
     """
 
-    accelerators: int = Field(ge=1)
+    accelerators: int = Field(ge=1, le=2**24)
     accelerator: AcceleratorName
     model: Model
     parallelism: Parallelism
@@ -120,6 +122,8 @@ class Job(Spec):
             (p.expert == 1 or bool(experts), "parallelism.expert", f"is {p.expert}, but the model has no experts"),
             (not experts or experts % p.expert == 0, "parallelism.expert",
              f"experts {experts} is not a multiple of expert {p.expert}"),
+            (self.num_microbatches <= _MOST_MICROBATCHES, "global_batch",
+             f"{self.num_microbatches} microbatches a step are too many; at most {_MOST_MICROBATCHES}"),
             (self.global_batch % rows == 0, "global_batch",
              f"{self.global_batch} is not a multiple of micro_batch {self.micro_batch} x data {p.data}"),
         ]  # fmt: skip
@@ -127,7 +131,7 @@ class Job(Spec):
 
     def _unschedulable(self) -> list[Problem]:
         p = self.parallelism
-        if self.num_microbatches < 1:
+        if not 1 <= self.num_microbatches <= _MOST_MICROBATCHES:
             return []
         try:
             SCHEDULES[self.schedule](0, p.pipeline, self.num_microbatches, p.virtual_stages)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from cluster_sim.core import Spec
+from cluster_sim.core import Spec, raise_problems
 
 
 class Experts(Spec):
@@ -60,10 +60,12 @@ class Model(Spec):
 
     @model_validator(mode="after")
     def _divides(self) -> "Model":
-        if self.hidden % self.heads:
-            raise ValueError(f"hidden {self.hidden} is not a multiple of heads {self.heads}")
-        if self.heads % self.num_kv_heads:
-            raise ValueError(f"heads {self.heads} is not a multiple of kv_heads {self.kv_heads}")
+        checks = [
+            (self.hidden % self.heads, "heads", f"hidden {self.hidden} is not a multiple of heads {self.heads}"),
+            (self.heads % self.num_kv_heads, "kv_heads",
+             f"heads {self.heads} is not a multiple of kv_heads {self.kv_heads}"),
+        ]  # fmt: skip
+        raise_problems("Model", [((field,), message) for rest, field, message in checks if rest])
         return self
 
     @property

@@ -94,7 +94,6 @@ def test_cupy_with_a_gpu_names_it(monkeypatch):
     assert (backend.name, backend.device) == ("cupy", "Fake GPU 0")
 
 
-@pytest.mark.xfail(strict=True, raises=KeyError, reason="an unknown name is a bare KeyError")
 def test_an_unknown_backend_is_named_with_those_there_are():
     with pytest.raises(ClusterSimError, match=r"nunba.*numba.*numpy"):
         choose_backend("nunba")

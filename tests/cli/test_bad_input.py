@@ -20,10 +20,6 @@ def says(lines, *expected):
             assert word in line, f"{line!r} does not say {word!r}"
 
 
-def bug(reason):
-    return pytest.mark.xfail(strict=True, reason=reason)
-
-
 # --- names and keys -------------------------------------------------------------------------------------------------
 
 
@@ -51,7 +47,7 @@ def test_an_unknown_key_is_refused_and_the_nearest_is_suggested(refused, tmp_pat
     ("edit", "place", "what", "suggestion"),
     [
         pytest.param(("host_leaf: 800g-dsp-dr8", "host_leaf: 800g-dps-dr8"), "28: interconnect.host_leaf", "technology",
-                     "800g-dsp-dr8", marks=bug("one wrong name is reported twice, for the lower and the upper end")),
+                     "800g-dsp-dr8"),
         (("host_leaf: 800g-dsp-dr8", "host_leaf: {lower: 800g-dsp-dr8, upper: cpo-800}"),
          "28: interconnect.host_leaf.upper", "technology", "cpo-800g"),
         (("tomahawk5", "tomahwk5"), "27: interconnect.switch", "switch", "tomahawk5"),
@@ -64,8 +60,7 @@ def test_an_unknown_key_is_refused_and_the_nearest_is_suggested(refused, tmp_pat
         (("schedule: 1f1b", "schedule: 1f1"), "21: job.schedule", "pipeline schedule", "1f1b"),
         (("topology:\n  kind: clos\n  pod_accelerators: 32\n  floor:\n    slack: 1.5 m", "topology: fat_three"),
          "32: topology", "topology", "fat_tree"),
-        pytest.param(("  kind: clos", "  kind: close"), "33: topology.kind", "topology", "clos",
-                     marks=bug("an unknown kind is reported at the mapping, not at its line 'kind'")),
+        pytest.param(("  kind: clos", "  kind: close"), "33: topology.kind", "topology", "clos"),
     ],
 )  # fmt: skip
 def test_an_unknown_name_is_refused_and_the_nearest_is_suggested(refused, tmp_path, edit, place, what, suggestion):
@@ -86,7 +81,6 @@ def test_a_wrong_choice_lists_what_there_is(refused, tmp_path, edit, place, sugg
     says(lines, (f"small.yaml:{place}", f"'{suggestion}'", "got "))
 
 
-@bug("a wrong Literal lists the choices but does not suggest the nearest")
 def test_a_wrong_backend_suggests_the_nearest(refused, tmp_path):
     lines = refused("run", write_small(tmp_path, ("backend: auto", "backend: nunba")).name)
     says(lines, ("small.yaml:3: backend", "did you mean 'numba'?"))
@@ -135,9 +129,9 @@ def test_several_mistakes_are_all_reported_in_the_order_of_the_file(refused, tmp
         ("{rate: 800 Gbps}", ("valid number",)),
         ("schnell", ("'schnell'",)),
         ("800 Гбит", ("'800 Гбит'",)),
-        pytest.param("true", ("True",), marks=bug("true is read as 1.0 B/s")),
-        pytest.param("1e99999999999999999999 Gbps", ("1e9999",), marks=bug("decimal.InvalidOperation, a traceback")),
-        pytest.param("1e400 Gbps", ("1e400",), marks=bug("more than a float holds becomes infinity")),
+        pytest.param("true", ("True",)),
+        pytest.param("1e99999999999999999999 Gbps", ("1e9999",)),
+        pytest.param("1e400 Gbps", ("1e400",)),
     ],
 )
 def test_a_rate_that_is_none_is_refused(refused, tmp_path, value, words):
@@ -151,8 +145,8 @@ def test_a_rate_that_is_none_is_refused(refused, tmp_path, value, words):
         ("-1 m", ("greater than or equal to 0", "-1")),
         ("1.5", ("1.5 has no unit", "'2 m'")),
         ("1.5 M", ("'1.5 M'", "'2 m'")),
-        pytest.param("true", ("True",), marks=bug("true is read as 1 m")),
-        pytest.param("1e400 m", ("1e400",), marks=bug("more than a float holds becomes infinity")),
+        pytest.param("true", ("True",)),
+        pytest.param("1e400 m", ("1e400",)),
     ],
 )
 def test_a_length_that_is_none_is_refused(refused, tmp_path, value, words):
@@ -174,9 +168,9 @@ def test_a_length_that_is_none_is_refused(refused, tmp_path, value, words):
         ("[4]", ("valid integer", "[4]")),
         ("{n: 4}", ("valid integer",)),
         ("2024-01-01", ("valid integer",)),
-        pytest.param("true", ("True",), marks=bug("true is read as 1")),
-        pytest.param("'4'", ("'4'",), marks=bug("text is read as a number")),
-        pytest.param("4" + "0" * 400, (), marks=bug("OverflowError, a traceback")),
+        pytest.param("true", ("True",)),
+        pytest.param("'4'", ("'4'",)),
+        pytest.param("4" + "0" * 400, ()),
     ],
 )
 def test_a_count_that_is_none_is_refused(refused, tmp_path, value, words):
@@ -198,11 +192,9 @@ def test_a_count_that_is_none_is_refused(refused, tmp_path, value, words):
         (("pod_accelerators: 32", "pod_accelerators: -1"), "34: topology.pod_accelerators"),
         (("pod_accelerators: 32", "leaf_oversubscription: 0.5"), "34: topology.leaf_oversubscription"),
         (("pod_accelerators: 32", "leaf_oversubscription: .nan"), "34: topology.leaf_oversubscription"),
-        pytest.param(("pod_accelerators: 32", "leaf_oversubscription: .inf"), "34: topology.leaf_oversubscription",
-                     marks=bug("OverflowError, a traceback")),
-        pytest.param(("pod_accelerators: 32", "leaf_oversubscription: true"), "34: topology.leaf_oversubscription",
-                     marks=bug("true is read as 1.0")),
-        pytest.param(("seed: 1", "seed: true"), "2: seed", marks=bug("true is read as 1")),
+        pytest.param(("pod_accelerators: 32", "leaf_oversubscription: .inf"), "34: topology.leaf_oversubscription"),
+        pytest.param(("pod_accelerators: 32", "leaf_oversubscription: true"), "34: topology.leaf_oversubscription"),
+        pytest.param(("seed: 1", "seed: true"), "2: seed"),
     ],
 )  # fmt: skip
 def test_a_number_out_of_range_is_refused_at_its_line(refused, tmp_path, edit, place):
@@ -224,10 +216,9 @@ def test_a_number_out_of_range_is_refused_at_its_line(refused, tmp_path, edit, p
         ([(DATA_KEY, DATA_KEY + "\n    expert: 5")], "15: job.parallelism", ("expert 5", "2 x 16")),
         ([(MODEL_KEYS, MODEL_KEYS + "\n    experts: {count: 2, per_token: 3, width: 64}")], "15: job.model.experts",
          ("3 of 2",)),
-        pytest.param([("    heads: 8", "    heads: 7")], "12: job.model.heads", ("hidden 512", "heads 7"),
-                     marks=bug("reported at the model, not at the heads")),
+        pytest.param([("    heads: 8", "    heads: 7")], "12: job.model.heads", ("hidden 512", "heads 7")),
         pytest.param([("    heads: 8", "    heads: 8\n    kv_heads: 3")], "13: job.model.kv_heads",
-                     ("heads 8", "kv_heads 3"), marks=bug("reported at the model, not at the kv_heads")),
+                     ("heads 8", "kv_heads 3")),
         ([("global_batch: 64", "global_batch: 65")], "19: job.global_batch",
          ("65 is not a multiple of micro_batch 1 x data 16",)),
         ([("global_batch: 64", "global_batch: 8")], "19: job.global_batch", ("8 is not a multiple",)),
@@ -266,7 +257,6 @@ def test_heads_that_tensor_ranks_cannot_share_are_refused(refused, tmp_path):
     )
 
 
-@bug("of several mistakes inside the model, or of slow tiers, only the first is reported")
 def test_every_slow_tier_and_every_indivisible_size_is_reported(refused, tmp_path):
     path = write_small(
         tmp_path, ("host_leaf: 800g-dsp-dr8", "host_leaf: 400g-dsp-dr4"),
@@ -356,15 +346,15 @@ def test_a_backend_missing_on_the_command_line_is_refused_for_run_and_compare(re
         (b"a: 1\nb: 2\na: 3\n", "3", ('"a"', "twice", "keep one")),
         (b"j:\n  m:\n    a: 1\n    a: 2\n", "4", ('"a"', "twice")),
         (b"j: {a: 1, a: 2}\n", "1", ('"a"', "twice")),
-        pytest.param(b"a: \x00\n", "1", ("not YAML",), marks=bug("ReaderError has no mark: a traceback")),
-        pytest.param(b"b: 1\na: \x07\n", "2", ("not YAML",), marks=bug("ReaderError has no mark: a traceback")),
-        pytest.param(b"{a: 1}: 2\n", "1", ("not YAML",), marks=bug("the second, safe load is not guarded")),
-        pytest.param(b"b: 1\na: !foo 3\n", "2", ("not YAML", "!foo"), marks=bug("the safe load is not guarded")),
-        pytest.param(b"a: !!int abc\n", "1", ("not YAML",), marks=bug("ValueError of ruamel: a traceback")),
-        pytest.param(b"a: 2024-13-45\n", "1", ("not YAML",), marks=bug("ValueError of ruamel: a traceback")),
-        pytest.param(b"a: " + b"1" * 5000, "1", ("not YAML",), marks=bug("ValueError of ruamel: a traceback")),
-        pytest.param(b"a: !!python/object/apply:os.system [ls]\n", "1", ("not YAML",), marks=bug("TypeError")),
-        pytest.param(b"\n".join(b" " * i + b"a:" for i in range(400)), "1", ("deep",), marks=bug("RecursionError")),
+        pytest.param(b"a: \x00\n", "1", ("not YAML",)),
+        pytest.param(b"b: 1\na: \x07\n", "2", ("not YAML",)),
+        pytest.param(b"{a: 1}: 2\n", "1", ("not YAML",)),
+        pytest.param(b"b: 1\na: !foo 3\n", "2", ("not YAML", "!foo")),
+        pytest.param(b"a: !!int abc\n", "1", ("not YAML",)),
+        pytest.param(b"a: 2024-13-45\n", "1", ("not YAML",)),
+        pytest.param(b"a: " + b"1" * 5000, "1", ("not YAML",)),
+        pytest.param(b"a: !!python/object/apply:os.system [ls]\n", "1", ("not YAML",)),
+        pytest.param(b"\n".join(b" " * i + b"a:" for i in range(400)), "1", ("deep",)),
     ],
 )  # fmt: skip
 def test_a_file_that_is_no_configuration_is_refused_with_its_line(refused, tmp_path, content, place, words):
@@ -390,7 +380,6 @@ def test_keys_that_are_no_text_are_refused(refused, tmp_path, key):
     assert "keys should be strings" in lines[0]
 
 
-@bug("keys merged with << have no line of their own: KeyError, a traceback")
 def test_a_yaml_merge_is_followed(cli, tmp_path):
     text = edited(
         SMALL, ("interconnect:\n", "interconnect:\n  <<: {nic: connectx8-800g, switch: tomahawk5}\n"),
@@ -475,13 +464,11 @@ def test_what_does_not_fit_together_in_a_part_is_at_lines_of_that_part(refused, 
     says(lines, (f"{PART}:1: job.accelerators", "is 32, not 64"))
 
 
-@bug("a key missing at the top of a part is reported at the main file's line")
 def test_a_key_missing_at_the_top_of_a_part_names_that_part(refused, with_job):
     lines = refused("run", with_job(edited(JOB, ("global_batch: 64\n", ""))))
     says(lines, (f"{PART}:1: job.global_batch", "missing"))
 
 
-@bug("mistakes are sorted by line number, whatever the file")
 def test_mistakes_of_a_part_stand_where_the_part_stands(refused, with_job):
     main = MAIN.replace("seed: 1", "seed: x").replace("port_rate: 800 Gbps", "port_rate: 800")
     lines = refused("run", with_job(edited(JOB, ("all_reduce: h", "all_reduce: H")), main))
@@ -493,7 +480,6 @@ def test_mistakes_of_a_part_stand_where_the_part_stands(refused, with_job):
     )
 
 
-@bug("the model of a job in a file of its own is looked for beside the main file")
 def test_a_part_of_a_part_is_looked_for_beside_it(cli, with_job, tmp_path):
     model = JOB[JOB.index("model:\n") : JOB.index("parallelism:")]
     main = with_job(JOB.replace(model, "model: m.yaml\n"))
@@ -518,15 +504,14 @@ def test_a_part_of_a_part_is_looked_for_beside_it(cli, with_job, tmp_path):
         ("name=a/b", "--set name: name", ("a/b",)),
         ("job.algorithms=", "--set job.algorithms: job.algorithms", ("None",)),
         ("job=nope.yaml", "--set job: job", ("'nope.yaml'",)),
-        pytest.param("seed.x=2", "--set seed.x", ("no mapping",), marks=bug("the path is cut to its last key")),
-        pytest.param("a.b.c=1", "--set a.b.c: a", ("unknown key",), marks=bug("reported as line 1 of the file")),
-        pytest.param("topology=ocs_spine", "--set topology: topology.pod_accelerators", ("missing",),
-                     marks=bug("reported at a line that --set has replaced")),
-        pytest.param("job..model=3", "--set job..model=3", ("expected a.b=value",), marks=bug("reported in the file")),
-        pytest.param("job.model=[", "--set job.model", ("not YAML",), marks=bug("ParserError, a traceback")),
-        pytest.param("x.yaml", "--set x.yaml", ("expected a.b=value",), marks=bug("ValueError, a traceback")),
-        pytest.param("seed=!foo 3", "--set seed", ("not YAML",), marks=bug("ConstructorError, a traceback")),
-        pytest.param("seed=2024-13-45", "--set seed", ("not YAML",), marks=bug("ValueError, a traceback")),
+        pytest.param("seed.x=2", "--set seed.x", ("no mapping",)),
+        pytest.param("a.b.c=1", "--set a.b.c: a", ("unknown key",)),
+        pytest.param("topology=ocs_spine", "--set topology: topology.pod_accelerators", ("missing",)),
+        pytest.param("job..model=3", "--set job..model=3", ("expected a.b=value",)),
+        pytest.param("job.model=[", "--set job.model", ("not YAML",)),
+        pytest.param("x.yaml", "--set x.yaml", ("expected a.b=value",)),
+        pytest.param("seed=!foo 3", "--set seed", ("not YAML",)),
+        pytest.param("seed=2024-13-45", "--set seed", ("not YAML",)),
     ],
 )  # fmt: skip
 def test_a_setting_that_does_not_work_is_named(refused, tmp_path, setting, place, words):
@@ -539,7 +524,6 @@ def test_a_setting_may_change_what_stands_in_a_part(cli, refused, with_job):
     says(lines, (f"{PART}:11: job.parallelism.pipeline", "layers 9"))
 
 
-@bug("--set splits at every dot, so names with dots (dsp-1.6t, in configs/) cannot be reached")
 def test_a_setting_reaches_names_with_dots(cli, tmp_path):
     path = write_comparison(tmp_path, ("    npo:", "    npo-1.6t:"))
     setting = "compare.interconnects.npo-1.6t.nic=connectx7-400g"
@@ -554,7 +538,7 @@ def test_a_setting_reaches_names_with_dots(cli, tmp_path):
         (("--nope",), "No such option"),
         (("--backend", "numpyy"), "'numpy'"),
         (("--seed", "-1"), "greater than or equal to 0"),
-        pytest.param(("--backend", "["), "backend", marks=bug("--backend is parsed as YAML: a traceback")),
+        pytest.param(("--backend", "["), "backend"),
     ],
 )
 def test_an_option_that_does_not_work_is_named(refused, tmp_path, options, words):
@@ -564,7 +548,6 @@ def test_an_option_that_does_not_work_is_named(refused, tmp_path, options, words
 # --- comparisons ----------------------------------------------------------------------------------------------------
 
 
-@bug("run on a comparison, and compare on a run, name the file but no line")
 def test_the_wrong_command_is_named_with_the_right_one(refused, tmp_path):
     write_small(tmp_path), write_comparison(tmp_path)
     says(refused("run", "versus.yaml"), ("versus.yaml:3: compare", "use 'cluster-sim compare versus.yaml'"))
@@ -627,7 +610,6 @@ def test_names_in_words_are_taken(cli, tmp_path, name):
     assert name in result.stdout
 
 
-@bug("names are not checked: '/' makes scenarios ambiguous, markup and '$' break the table and the figure")
 @pytest.mark.parametrize("name", ["a / b", "a/b", "'[/x]'", "'[red]x'", "'$a_$'", '""', '"a\\nb"', "'..'"])
 def test_names_that_would_break_a_file_a_table_or_a_figure_are_refused(refused, tmp_path, name):
     path = write_comparison(tmp_path, ("    tiny:", f"    {name}:"))
@@ -642,9 +624,9 @@ def test_names_that_would_break_a_file_a_table_or_a_figure_are_refused(refused, 
         ".nan",
         "much",
         "null",
-        pytest.param(".inf", marks=bug("an infinite tie is taken")),
-        pytest.param("200 %", marks=bug("a ratio above 1 is taken")),
-        pytest.param("true", marks=bug("true is read as 1.0")),
+        pytest.param(".inf"),
+        pytest.param("200 %"),
+        pytest.param("true"),
     ],
 )
 def test_a_tie_that_is_no_share_is_refused(refused, tmp_path, value):

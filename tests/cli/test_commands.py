@@ -137,7 +137,6 @@ def test_an_output_that_is_a_file_is_refused(refused, tmp_path):
     assert (tmp_path / "file").read_text() == "x"
 
 
-@pytest.mark.xfail(strict=True, reason="run claims its folder after the simulation, compare before it")
 def test_an_output_that_cannot_be_used_is_refused_before_the_simulation(refused, tmp_path, monkeypatch):
     def simulated(*arguments, **options):
         raise AssertionError("it has simulated")
@@ -178,7 +177,6 @@ def test_an_interrupt_leaves_no_run_that_looks_whole(cli, tmp_path, monkeypatch)
     assert not (tmp_path / "out" / "manifest.json").exists()
 
 
-@pytest.mark.xfail(strict=True, reason="rich takes the folder's name for markup: MarkupError after the run")
 def test_a_folder_with_brackets_is_printed_as_it_is(cli, tmp_path):
     result = cli("run", write_small(tmp_path).name, "--output", "out[/a]", "--backend", "numpy")
     assert result.exit_code == 0

@@ -267,7 +267,6 @@ def test_ranks_per_host_is_one_unless_all_servers_hold_equally_many_in_a_row(hos
     assert ranks_per_host(Groups(ranks, hosts.ravel())) == per_host
 
 
-@pytest.mark.xfail(strict=True, reason="only the first group's blocks are checked for being on different servers")
 @pytest.mark.parametrize("second", [[2, 2, 2, 2], [2, 2, 2, 2, 3, 3]])
 def test_ranks_per_host_is_one_where_another_group_has_more_on_a_server(second):
     """Group 0 has 2 ranks on each of its servers, group 1 has 4 on its first."""

@@ -78,7 +78,6 @@ def test_equals_signs_in_a_value_belong_to_it(document):
     assert document.with_setting("a=x=y").data["a"] == "x=y"
 
 
-@pytest.mark.xfail(strict=True, reason="a setting into a scalar raises InputError, though ConfigError is promised")
 def test_a_setting_into_a_scalar_is_a_config_error(document):
     with pytest.raises(ConfigError, match=r"--set a\.b\.c: .*no mapping"):
         document.with_setting("a.b.c=1")

@@ -101,14 +101,12 @@ def test_the_nearest_unit_is_suggested():
         BYTES_PER_S.parse("400 GB")
 
 
-@pytest.mark.xfail(strict=True, reason="decimal.InvalidOperation and Overflow are no ValueErrors")
 def test_exponents_beyond_reason_are_refused():
     for text in ("1e99999999999999999999 s", "1e999999999999999999 h"):
         with pytest.raises(ValueError, match="500 ns"):
             SECONDS.parse(text)
 
 
-@pytest.mark.xfail(strict=True, reason="becomes infinity")
 def test_more_than_a_float_holds_is_refused():
     with pytest.raises(ValueError, match="500 ns"):
         SECONDS.parse("1e400 s")
@@ -140,7 +138,6 @@ def test_a_ratio_may_be_bare():
     assert from_file(delay="1 s", load="25 %").load_ratio == 0.25
 
 
-@pytest.mark.xfail(strict=True, reason="pydantic's lax mode reads True as 1.0")
 @pytest.mark.parametrize("field", ["delay", "rate", "buffer", "load"])
 def test_a_boolean_is_no_quantity(field):
     with pytest.raises(ValueError, match=field):

@@ -156,7 +156,6 @@ def test_scale_up_links_belong_to_the_server():
     assert "scale_up" not in {item.tier for item in bill(FatTree(), 8)}
 
 
-@pytest.mark.xfail(strict=True, reason="ports of one box share cables even where the other ends are in different boxes")
 def test_a_cable_joins_two_boxes():
     """
     1.6T cables on 800G ports: each of 4 leaves has one link to each of 2 spines. A cable has one plug at each end, so

@@ -197,9 +197,6 @@ def test_a_row_that_dies_on_the_way_keeps_what_was_sent(backend):
     assert state.row_busy_s.tolist() == [10.0]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the interval up to a change of capacity is measured against the capacity after the change"
-)
 def test_a_row_was_full_even_if_its_capacity_grows_afterwards(backend):
     """100 B at 10 B/s, at 20 B/s from 5 on: 50 B in 5 s, 50 B in 2.5 s; the row was full for all 7.5 s."""
     finish_s, state = play(one_by_one([{0: 1.0}], [100.0]), [10.0], [0.0], backend, changes=[(5.0, [20.0])])
@@ -207,9 +204,6 @@ def test_a_row_was_full_even_if_its_capacity_grows_afterwards(backend):
     assert state.row_full_s.tolist() == [7.5]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the interval up to a change of capacity is measured against the capacity after the change"
-)
 def test_a_row_was_not_full_even_if_it_dies_afterwards(backend):
     """
     A flow over rows of 10 and 100 B/s loads the second to a tenth; after 3 s the second dies, for good: it was never
@@ -259,7 +253,6 @@ def test_light_on_half_of_the_path_is_no_light(backend):
     assert state.pattern_stalled_s.tolist() == [4.0]
 
 
-@pytest.mark.xfail(strict=True, reason="time stalled before the light is taken for time stalled since")
 def test_a_flow_that_found_its_path_dark_and_then_sent_something_goes_on_without_latency(backend):
     """
     Dark until 10, 1 s of latency: 20 B at 10 B/s from 11. 10 B are sent at 12, when it is dark until 12.5. The rest
@@ -272,7 +265,6 @@ def test_a_flow_that_found_its_path_dark_and_then_sent_something_goes_on_without
     assert state.pattern_stalled_s.tolist() == [10.5]
 
 
-@pytest.mark.xfail(strict=True, reason="a second light forgets what was stalled before the first")
 def test_all_the_time_before_the_last_light_counts_as_stalled(backend):
     """Dark until 2, light for half a second, which is less than the latency of 1 s, dark until 4: 10 B from 5 to 6."""
     table = one_by_one([{0: 1.0}], [10.0], [1.0])
@@ -282,7 +274,6 @@ def test_all_the_time_before_the_last_light_counts_as_stalled(backend):
     assert state.pattern_stalled_s.tolist() == [4.0]
 
 
-@pytest.mark.xfail(strict=True, reason="a flow that sent since the last event is taken for one that stood still")
 def test_dark_and_light_within_one_instant_change_nothing(backend):
     """100 B at 10 B/s end at 10, whatever happens to the row at 5 for no time at all."""
     table = one_by_one([{0: 1.0}], [100.0])
@@ -352,7 +343,6 @@ def test_an_empty_flow_ends_when_it_begins(backend, time_limit):
     assert play(one_by_one([{0: 1.0}], [0.0]), [10.0], [2.0], backend)[0] == [2.0]
 
 
-@pytest.mark.xfail(strict=True, reason="a flow of 0 bytes at 0 bytes/s is never looked at again")
 @pytest.mark.filterwarnings("ignore:invalid value")
 def test_an_empty_flow_ends_on_a_dead_row_too(backend, time_limit):
     """Nothing to send over a row that can send nothing."""

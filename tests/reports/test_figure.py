@@ -26,13 +26,11 @@ def test_a_figure_of_failures_or_of_nothing_is_still_a_figure(make_not_ok, tmp_p
         assert svg.stat().st_size > 0
 
 
-@pytest.mark.xfail(strict=True, reason="matplotlib takes text between two $ for a formula: ValueError")
 @pytest.mark.parametrize("name", ["$a_$", "$\\foo$"])
 def test_dollar_signs_in_names_are_no_formula(make_row, tmp_path, name):
     draw_comparison([make_row(name, job=name)], tmp_path)
 
 
-@pytest.mark.xfail(strict=True, reason="set_xlim(0, 0) warns")
 @pytest.mark.filterwarnings("error")
 def test_a_network_that_costs_nothing_can_be_drawn(make_row, tmp_path):
     draw_comparison([make_row("free", capex_usd=0.0, network_power_w=0.0)], tmp_path)

@@ -65,7 +65,6 @@ def test_one_step_is_shown_by_part(make_row):
     assert "optim" not in text
 
 
-@pytest.mark.xfail(strict=True, reason="names are taken for rich markup: lost, or a MarkupError")
 @pytest.mark.parametrize("name", ["[red]x", "[/x]", "a[b]c"])
 def test_names_are_shown_as_they_are(make_row, name):
     assert name in shown(step(make_row("dsp", scenario=name)))

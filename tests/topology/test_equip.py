@@ -116,9 +116,6 @@ def test_light_through_an_ocs_goes_both_ways_on_one_reach():
     assert build(equipment(12, ports=8, spine_ocs="800g-dsp-2xfr4")).num_pods == 3
 
 
-@pytest.mark.xfail(
-    strict=True, reason="each link into the OCS is taken twice, although a circuit has two different ones"
-)
 def test_reach_through_an_ocs_is_that_of_the_two_links_of_a_circuit():
     """
     Two pods 300 m apart, the OCS beside the second: 301.5 m and 1.5 m of fibre from end to end, 303 m in all. A DR8

@@ -169,7 +169,6 @@ def test_fat_tree_needs_an_even_number_of_ports():
         FatTree().build(equipment(4, ports=5))
 
 
-@pytest.mark.xfail(strict=True, reason="the message says '5-port switches holds 31 accelerators, not 4'")
 def test_fat_tree_says_that_its_ports_are_odd():
     with pytest.raises(NotBuildableError, match="even"):
         FatTree().build(equipment(4, ports=5))
@@ -198,9 +197,6 @@ def test_pods_are_as_large_as_the_switches_allow_when_no_size_is_given():
     assert np.bincount(Clos().build(equipment(40, ports=8)).endpoint_pod).tolist() == [16, 16, 8]
 
 
-@pytest.mark.xfail(
-    strict=True, reason="the default pod is not rounded down to whole rail groups, and is refused as the user's mistake"
-)
 def test_rail_optimised_pods_are_as_large_as_the_switches_allow_when_no_size_is_given():
     """
     40 ports, servers of 8: a rail group is 20 servers, 160 accelerators; the largest pod is 400, so 2 rail groups.
