@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from cluster_sim.backend import Backend, choose_backend
+from cluster_sim.catalogue import Entry
 from cluster_sim.config import RunConfig, Scenario
 from cluster_sim.core import stream_key
 from cluster_sim.economics import Account, account
@@ -111,9 +112,22 @@ def _summary(done: _Simulated) -> pa.Table:
         "network_power_w": done.account.network_power_w,
         "capex_usd": done.account.capex_usd,
         "num_modules": done.account.num_modules,
-        "unverified": ", ".join(done.account.unverified),
+        "unverified": ", ".join(_unverified(done)),
     }
     return table_of_rows("summary", [row])
+
+
+def _unverified(done: _Simulated) -> tuple[str, ...]:
+    """Figures without a retrieved source that price, power or step time rest on, each once."""
+    job, interconnect = done.scenario.job, done.scenario.interconnect
+    timing: list[tuple[str, Entry, tuple[str, ...]]] = []
+    timing += [(job.accelerator, job.accelerator_entry, ("gemm_efficiency", "memory_efficiency", "kernel_overhead"))]
+    timing += [(interconnect.switch, interconnect.switch_entry, ("latency",))]
+    timing += [(interconnect.nic, interconnect.nic_entry, ("latency",))]
+    for tier in done.fabric.tiers[1:]:
+        timing += [(name, entry, ("latency",)) for name, entry in interconnect.ends(tier).by_name.items()]
+    found = [f"{name} {figure}" for name, entry, used in timing for figure in used if figure in entry.unverified]
+    return tuple(dict.fromkeys((*done.account.unverified, *found)))
 
 
 def identity(scenario: Scenario) -> dict[str, object]:

@@ -156,7 +156,7 @@ def test_nothing_happens_before_the_horizon(backend):
     assert state.now_s == 10.0
 
 
-def test_a_finish_within_a_tick_of_the_horizon_belongs_to_it(backend):
+def test_a_finish_within_a_tick_of_the_horizon_belongs_to_it(backend, time_limit):
     """100 B at 10 B/s end at 10, half a tick after the horizon: whoever acts then goes first; done at that instant."""
     table = one_by_one([{0: 1.0}], [100.0])
     state = FlowState.idle(table, np.array([10.0]))
@@ -330,6 +330,17 @@ def test_a_latency_below_a_tick_is_no_latency(backend, time_limit):
     """1e-8 s at t=1e9 s cannot be waited for."""
     finish_s, _ = play(one_by_one([{0: 1.0}], [100.0], [1e-8]), [10.0], [1e9], backend)
     assert finish_s == [1e9 + 10.0]
+
+
+def test_a_flow_whose_latency_ends_within_a_tick_begins_now(backend):
+    """At t=1e9 s a tick is 4.8e-7 s: a latency of 2e-7 s costs no event of its own, one of 2e-6 s does."""
+    table = one_by_one([{0: 1.0}] * 3, [100.0] * 3, [0.0, 2e-7, 2e-6])
+    state = FlowState.idle(table, np.array([10.0]))
+    for pattern in range(3):
+        state.start(table, pattern, 1e9)
+    assert advance(table, state, 1e9, 1e9, backend) == []
+    assert state.is_sending.tolist() == [1, 1, 0]
+    assert state.next_s == state.begin_s[2]
 
 
 @pytest.mark.parametrize("now_s", [0.0, 1e-12, 1.0, 1e9])
