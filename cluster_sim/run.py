@@ -19,7 +19,7 @@ from cluster_sim.tables import NONE, TASK_KINDS, Array, Fabric, Schedule
 from cluster_sim.topology import Equipment
 from cluster_sim.workload import PHASES, assemble, plan
 
-#: Called with the name of the phase that begins.
+#: Called with what is going on, now and then.
 Announce = Callable[[str], None]
 
 
@@ -35,7 +35,7 @@ def simulate(
         config: what to run.
         output: folder; None for the next free ``results/<name>-NNN``.
         overwrite: replace what an earlier run left in ``output``.
-        announce: told when a phase begins, for progress.
+        announce: told what is going on, for progress.
 
     Raises:
         NotBuildableError: the fabric cannot be built; BackendError, OutputError, SimulationError.
@@ -70,8 +70,8 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
     collectives = tuple(program.collectives)
     routes = route_collectives(collectives, program.num_runs(), fabric, scenario.routing, key, len(PHASES))
     schedule = assemble(program, fusible(collectives, routes, backend))
-    announce(f"simulating {len(schedule):,} tasks")
-    outcome = Simulation(schedule, routes, scenario.routing, backend).run()
+    simulation = Simulation(schedule, routes, scenario.routing, backend)
+    outcome = simulation.run(lambda done: announce(f"simulating: {done:,} of {len(schedule):,} tasks"))
     bill = account(fabric, interconnect, job.accelerator_entry)
     return _tables(_Simulated(scenario, fabric, schedule, routes, outcome, bill))
 

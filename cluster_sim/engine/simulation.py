@@ -9,7 +9,7 @@ from cluster_sim.engine.clock import Clock
 from cluster_sim.engine.network import Network
 from cluster_sim.engine.ocs import OcsController, PhaseCounter, Switching
 from cluster_sim.engine.routes import Routes
-from cluster_sim.engine.stages import Stages
+from cluster_sim.engine.stages import Progress, Stages
 from cluster_sim.kernels import FlowState, advance
 from cluster_sim.routing import Routing
 from cluster_sim.tables import CP, EP, NONE, TP, Array, Collective, Schedule
@@ -55,12 +55,16 @@ class Simulation:
         self.controller = OcsController(self.clock, routes, routing, self.network, phases, setting)
         self.stages = Stages(self.clock, schedule, self.network, phases)
 
-    def run(self) -> Outcome:
+    def run(self, progress: Progress = lambda num_done: None) -> Outcome:
         """Everything until the last task has ended.
+
+        Args:
+            progress: told now and then how many tasks have ended.
 
         Raises:
             StalledFlowsError: flows are left that nothing can finish.
         """
+        self.stages.progress = progress
         self.clock.run_to_end()
         if self.stages.num_done < len(self.schedule):
             self.network.check_not_stalled()

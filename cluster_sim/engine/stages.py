@@ -1,6 +1,6 @@
 """The job: a SimPy process per pipeline stage, and a table of which tasks have what they need."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,11 @@ from cluster_sim.engine.clock import Clock
 from cluster_sim.engine.network import Network
 from cluster_sim.engine.ocs import PhaseCounter
 from cluster_sim.tables import COMPUTE, NONE, OPTIMIZER, Schedule
+
+#: Called now and then with the number of tasks that have ended.
+Progress = Callable[[int], None]
+
+_TASKS_BETWEEN_REPORTS = 256
 
 
 class Stages:
@@ -22,6 +27,7 @@ class Stages:
         self.start_s, self.end_s, self.stalled_s = [np.nan] * num, [np.nan] * num, [0.0] * num
         self.released_by, self.bottleneck = [NONE] * num, [NONE] * num
         self.num_done = 0
+        self.progress: Progress = lambda num_done: None
         self._unlocks: list[int] = schedule.unlocks.tolist()
         self._unlocks_starts: list[int] = schedule.unlocks_starts.tolist()
         self._collective: list[int] = schedule.collective.tolist()
@@ -68,6 +74,8 @@ class Stages:
         """Note the time, and let everything go that needed only this."""
         self.end_s[task] = self.clock.now
         self.num_done += 1
+        if self.num_done % _TASKS_BETWEEN_REPORTS == 0:
+            self.progress(self.num_done)
         needs = self.needs
         for after in self._unlocks[self._unlocks_starts[task] : self._unlocks_starts[task + 1]]:
             needs[after] -= 1

@@ -116,7 +116,7 @@ def test_latency_delays_the_first_byte_and_takes_no_bandwidth(backend):
     assert state.stalled_s.tolist() == [0.0, 0.0]
 
 
-def test_a_flow_without_hops_takes_its_latency_only(backend):
+def test_a_flow_without_hops_takes_its_latency_only(backend, time_limit):
     """Nothing limits it; with half a second of latency it ends at 1.5 after a start at 1."""
     finish_s, state = play(one_by_one([{}], [1e12], [0.5]), [10.0], [1.0], backend)
     assert finish_s == [1.5]
@@ -280,6 +280,14 @@ def test_dark_and_light_within_one_instant_change_nothing(backend):
     finish_s, state = play(table, [10.0], [0.0], backend, changes=[(5.0, [0.0]), (5.0, [10.0])])
     assert finish_s == [10.0]
     assert state.row_bytes.tolist() == [100.0]
+
+
+def test_dark_and_light_within_one_instant_do_not_restart_the_latency(backend):
+    """3 s of latency, then 100 B at 10 B/s: ends at 13, whatever happens to the row at 1 for no time at all."""
+    table = one_by_one([{0: 1.0}], [100.0], [3.0])
+    finish_s, state = play(table, [10.0], [0.0], backend, changes=[(1.0, [0.0]), (1.0, [10.0])])
+    assert finish_s == [13.0]
+    assert state.pattern_stalled_s.tolist() == [0.0]
 
 
 def test_a_change_concerns_only_who_crosses_the_row(backend):
