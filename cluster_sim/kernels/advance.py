@@ -173,7 +173,7 @@ def advance(table: FlowTable, state: FlowState, now_s: float, until_s: float, ba
         Patterns that finished at ``state.now_s``, ascending; empty if none did.
     """
     if backend.name == "numba":
-        from cluster_sim.kernels.advance_numba import advance_numba
+        from cluster_sim.kernels.compiled_numba import advance_numba
 
         return advance_numba(table, state, now_s, until_s)
     return _advance(table, state, now_s, until_s, backend)

@@ -35,9 +35,9 @@ extern "C" __global__ void flow_share(double* flow_share_F, const double* share_
 
 // row_is_bottleneck: 1 where no open flow of the row is held back more elsewhere.
 extern "C" __global__ void row_is_bottleneck(signed char* is_full_R, const double* share_R, const double* flow_share_F,
-                                             const signed char* is_open_F, const int* hop_flow_H,
-                                             const long long* by_row_H, const long long* row_starts_R1,
-                                             double tie_ratio, int num_rows) {
+                                             const signed char* is_open_F, double tie_ratio, const int* hop_flow_H,
+                                             const double* hop_weight_H, const long long* by_row_H,
+                                             const long long* row_starts_R1, int num_rows) {
     GRID_STRIDE(row, num_rows) {
         double least = infinity();
         for (long long k = row_starts_R1[row]; k < row_starts_R1[row + 1]; ++k) {

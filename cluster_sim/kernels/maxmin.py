@@ -40,7 +40,7 @@ def maxmin_rates(
         bottleneck: int32[F], a full row on which nobody is faster; NONE for a flow without hops.
     """
     if backend.name == "numba":
-        from cluster_sim.kernels.maxmin_numba import maxmin_rates_numba
+        from cluster_sim.kernels.compiled_numba import maxmin_rates_numba
 
         return maxmin_rates_numba(hop_starts, hop_row, hop_weight, capacity)
     if backend.name == "cupy":
@@ -94,43 +94,19 @@ def _maxmin_cupy(
     flows, rows = np.int32(num_flows), np.int32(num_rows)
     if num_flows == 0 or not int(is_open.sum()):
         return rate, bottleneck
+    on_rows = (hop_flow, hop_weight, by_row, row_starts, rows)
     while True:
-        launch(
-            _SOURCE,
-            "row_share",
-            num_rows,
-            share,
-            left,
-            is_open,
-            hop_flow,
-            hop_weight,
-            by_row,
-            row_starts,
-            rows,
-        )
-        launch(_SOURCE, "flow_share", num_flows, flow_share, share, is_open, hop_row, hop_starts, flows)
-        launch(
-            _SOURCE, "row_is_bottleneck", num_rows, is_full, share, flow_share, is_open, hop_flow, by_row, row_starts,
-            np.float64(TIE_RATIO), rows,
-        )  # fmt: skip
+        _launch("row_share", num_rows, share, left, is_open, *on_rows)
+        _launch("flow_share", num_flows, flow_share, share, is_open, hop_row, hop_starts, flows)
+        tie = np.float64(TIE_RATIO)
+        _launch("row_is_bottleneck", num_rows, is_full, share, flow_share, is_open, tie, *on_rows)
         num_open.fill(0)
-        launch(
-            _SOURCE, "freeze_flows", num_flows, rate, bottleneck, is_open, num_open, flow_share, is_full, hop_row,
-            hop_starts, flows,
-        )  # fmt: skip
+        frozen = (rate, bottleneck, is_open, num_open)
+        _launch("freeze_flows", num_flows, *frozen, flow_share, is_full, hop_row, hop_starts, flows)
         if int(num_open[0]) == 0:
             return rate, bottleneck
-        launch(
-            _SOURCE,
-            "row_left",
-            num_rows,
-            left,
-            capacity,
-            rate,
-            is_open,
-            hop_flow,
-            hop_weight,
-            by_row,
-            row_starts,
-            rows,
-        )
+        _launch("row_left", num_rows, left, capacity, rate, is_open, *on_rows)
+
+
+def _launch(kernel: str, num_threads: int, *arguments: Any) -> None:
+    launch(_SOURCE, kernel, num_threads, *arguments)
