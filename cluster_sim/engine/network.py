@@ -11,7 +11,7 @@ from cluster_sim.backend import Backend
 from cluster_sim.core import StalledFlowsError
 from cluster_sim.engine.clock import LATE, Clock
 from cluster_sim.engine.routes import Routes
-from cluster_sim.kernels import FlowState, advance, tick_s
+from cluster_sim.kernels import FlowState, advance, set_capacity, tick_s
 from cluster_sim.tables import NONE, Array, Collective
 
 #: Called when a collective has finished: task, time it stood still for want of bandwidth, row class that held it back.
@@ -52,7 +52,7 @@ class Network:
 
     def set_capacity(self, capacity: Array) -> None:
         """Give the rows new capacities, float64[row classes] in bytes/s, from now on."""
-        self.state.set_capacity(self.routes.table, capacity, self.clock.now)
+        set_capacity(self.routes.table, self.state, capacity, self.clock.now)
         self._ring()
 
     def check_not_stalled(self) -> None:

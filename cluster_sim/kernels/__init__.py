@@ -1,10 +1,11 @@
 """Arrays in, arrays out: rates, the passage of time, symmetry, and the certificate of fairness."""
 
-from cluster_sim.kernels.advance import FlowState, FlowTable, advance, tick_s
+from cluster_sim.kernels.advance import advance, set_capacity
 from cluster_sim.kernels.certificate import unfair_flows
 from cluster_sim.kernels.maxmin import maxmin_rates
 from cluster_sim.kernels.refine import Quotient, refine
 from cluster_sim.kernels.segments import segment_min, segment_sum
+from cluster_sim.kernels.state import FlowState, FlowTable, tick_s
 
 __all__ = [
     "FlowState",
@@ -15,6 +16,7 @@ __all__ = [
     "refine",
     "segment_min",
     "segment_sum",
+    "set_capacity",
     "tick_s",
     "unfair_flows",
 ]

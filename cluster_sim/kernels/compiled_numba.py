@@ -7,7 +7,7 @@ another file, an edited solver would go on running as it was.
 import numpy as np
 from numba import njit
 
-from cluster_sim.kernels.advance import FlowState, FlowTable
+from cluster_sim.kernels.state import FlowState, FlowTable
 from cluster_sim.tables import NONE, Array
 
 _TIE_RATIO = 1e-12

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster_sim.backend import Backend, choose_backend
-from cluster_sim.kernels import FlowState, FlowTable, advance, tick_s
+from cluster_sim.kernels import FlowState, FlowTable, advance, set_capacity, tick_s
 from tests.kernels.exact import exact_finish_s
 from tests.strategies import History, Network, flow_table, histories
 
@@ -54,7 +54,7 @@ def play(
             for pattern in (p for p, time_s in enumerate(start_s) if time_s == moment_s):
                 state.start(table, pattern, now_s)
             for amounts in (amounts for time_s, amounts in changes if time_s == moment_s):
-                state.set_capacity(table, np.array(amounts), now_s)
+                set_capacity(table, state, np.array(amounts), now_s)
     return finish_s, state
 
 
