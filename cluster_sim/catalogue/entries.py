@@ -145,7 +145,8 @@ class Accelerator(Entry):
         scale_up_domain: accelerators joined by it.
         peak_bf16, peak_fp8: dense.
         power: of the accelerator alone.
-        host_power: of the server, per accelerator.
+        host_power: of the server, per accelerator, its own NIC included.
+        included_nic_power: of that NIC.
         price: with its share of the server.
         gemm_efficiency: sustained over peak for very large matrices.
         memory_efficiency: sustained over peak memory bandwidth.
@@ -161,6 +162,7 @@ class Accelerator(Entry):
     memory_bandwidth: BytesPerSecondFigure
     power: WattsFigure
     host_power: WattsFigure
+    included_nic_power: WattsFigure
     price: DollarsFigure
     gemm_efficiency: RatioFigure
     memory_efficiency: RatioFigure

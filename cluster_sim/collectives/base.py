@@ -13,11 +13,11 @@ class Groups:
 
     Attributes:
         ranks: int32[G, n], endpoints in order.
-        host: int32[endpoints], server of every endpoint.
+        domain: int32[endpoints], scale-up domain of every endpoint.
     """
 
     ranks: Array
-    host: Array
+    domain: Array
 
     @property
     def size(self) -> int:

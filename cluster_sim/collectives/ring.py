@@ -1,7 +1,8 @@
 """Rings: all ranks of a ring send in lockstep, at the pace of the slowest edge.
 
-Where a group has g ranks on each server the ring runs as g channels, each entering and leaving the server through
-another rank, so that every NIC carries its share.
+Where a group has g ranks in each scale-up domain the ring runs as g channels, each entering and leaving the domain
+through other ranks, so that every NIC carries its share. Neighbouring domains run through their ranks in opposite
+directions: what leaves through rank i enters through rank i, and stays on its rail.
 """
 
 import numpy as np
@@ -38,24 +39,28 @@ def _around(groups: Groups, size_bytes: float, passes: int) -> Traffic:
 
 
 def _channels(groups: Groups) -> Array:
-    """int32[G * channels, n]: the ring of each group, turned by one within every server for each channel."""
-    per_host = ranks_per_host(groups)
-    if per_host in (1, groups.size):
+    """int32[G * channels, n]: the ring of each group, turned by one within every domain for each channel."""
+    per_domain = ranks_per_domain(groups)
+    if per_domain in (1, groups.size):
         return groups.ranks
-    by_host = groups.ranks.reshape(len(groups.ranks), -1, per_host)
-    turned = [np.roll(by_host, turn, axis=2).reshape(groups.ranks.shape) for turn in range(per_host)]
-    return np.concatenate(turned)
+    by_domain = groups.ranks.reshape(len(groups.ranks), -1, per_domain)
+    member = np.arange(per_domain)
+    turned = np.empty((per_domain, *by_domain.shape), groups.ranks.dtype)
+    for turn in range(per_domain):
+        turned[turn, :, 0::2] = by_domain[:, 0::2, (turn + member) % per_domain]
+        turned[turn, :, 1::2] = by_domain[:, 1::2, (turn - 1 - member) % per_domain]
+    return turned.reshape(-1, groups.size)
 
 
-def ranks_per_host(groups: Groups) -> int:
-    """Ranks that each group has on every server it touches; 1 where servers differ or are not contiguous."""
-    host = groups.host[groups.ranks]
-    runs = np.flatnonzero(np.diff(host[0], prepend=-1, append=-1))
+def ranks_per_domain(groups: Groups) -> int:
+    """Ranks that each group has on every domain it touches; 1 where domains differ or are not contiguous."""
+    domain = groups.domain[groups.ranks]
+    runs = np.flatnonzero(np.diff(domain[0], prepend=-1, append=-1))
     lengths = np.diff(runs)
-    per_host = int(lengths[0])
-    if np.any(lengths != per_host):
+    per_domain = int(lengths[0])
+    if np.any(lengths != per_domain):
         return 1
-    blocks = host.reshape(len(host), -1, per_host)
-    servers = np.sort(blocks[:, :, 0], axis=1)
-    is_regular = (blocks == blocks[:, :, :1]).all() and (servers[:, 1:] != servers[:, :-1]).all()
-    return per_host if is_regular else 1
+    blocks = domain.reshape(len(domain), -1, per_domain)
+    domains = np.sort(blocks[:, :, 0], axis=1)
+    is_regular = (blocks == blocks[:, :, :1]).all() and (domains[:, 1:] != domains[:, :-1]).all()
+    return per_domain if is_regular else 1

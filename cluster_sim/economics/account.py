@@ -14,7 +14,7 @@ class Account:
     Attributes:
         bill: the bill of materials.
         network_power_w: links, switches, NICs and OCS; scale-up links belong to the servers.
-        cluster_power_w: servers and network. The catalogue's server power includes its NICs, which count once.
+        cluster_power_w: servers and network. The catalogue's server power includes a NIC, which is taken out.
         capex_usd: price of the network.
         num_modules: optical modules and engines.
         unverified: figures of the bill for which no source was retrieved.
@@ -32,11 +32,11 @@ def account(fabric: Fabric, interconnect: Interconnect, accelerator: Accelerator
     """Add up the bill of a fabric."""
     bill = bill_of_materials(fabric, interconnect)
     network_w = sum(item.power_w for item in bill)
-    nics_w = sum(item.power_w for item in bill if item.kind == "nic")
+    server_w = accelerator.host_power.typical - accelerator.included_nic_power.typical
     return Account(
         bill=bill,
         network_power_w=network_w,
-        cluster_power_w=network_w - nics_w + fabric.num_endpoints * accelerator.host_power.typical,
+        cluster_power_w=network_w + fabric.num_endpoints * server_w,
         capex_usd=sum(item.price_usd for item in bill),
         num_modules=sum(item.count for item in bill if item.kind in ("module", "engine")),
         unverified=_unverified(bill),

@@ -60,7 +60,8 @@ def _attribute_wait(
     while to_s > from_s and task != NONE:
         began_s = max(float(outcome.start_s[task]), from_s)
         if to_s > began_s:
-            stalled_s = min(float(outcome.stalled_s[task]), to_s - began_s)
+            light_s = float(outcome.start_s[task] + outcome.stalled_s[task])  # it stood still at its start
+            stalled_s = max(min(light_s, to_s) - began_s, 0.0)
             parts["switching"] += stalled_s
             parts[_waited_for(schedule, task, stage)] += to_s - began_s - stalled_s
             to_s = began_s

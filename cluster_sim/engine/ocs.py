@@ -10,8 +10,7 @@ from simpy.events import Event
 from cluster_sim.engine.clock import Clock
 from cluster_sim.engine.network import Network
 from cluster_sim.engine.routes import Routes
-from cluster_sim.routing import Routing
-from cluster_sim.tables import NONE, Array, Circuits, Schedule
+from cluster_sim.tables import NONE, Array, Schedule
 
 
 class PhaseCounter:
@@ -48,22 +47,8 @@ class Switching:
 class OcsController:
     """Takes the OCS through the settings of a step. A step follows on a step, so the first setting is the last one."""
 
-    def __init__(
-        self,
-        clock: Clock,
-        routes: Routes,
-        routing: Routing,
-        network: Network,
-        phases: PhaseCounter,
-        setting: int,
-    ) -> None:
-        self.clock, self.routes, self.routing, self.network, self.phases = (
-            clock,
-            routes,
-            routing,
-            network,
-            phases,
-        )
+    def __init__(self, clock: Clock, routes: Routes, network: Network, phases: PhaseCounter, setting: int) -> None:
+        self.clock, self.routes, self.network, self.phases = clock, routes, network, phases
         self.setting = setting
         self.log: list[Switching] = []
         self.carried: list[tuple[int, Array]] = []
@@ -79,23 +64,17 @@ class OcsController:
 
     def _switch(self, setting: int) -> Generator[Event, Any, None]:
         """Changed ports are dark until the circuit has switched and the transceivers have locked; the rest goes on."""
-        planner = self.routes.fabric.planner
-        old, new = self.routes.settings[self.setting], self.routes.settings[setting]
+        planner, new = self.routes.fabric.planner, self.routes.settings[setting]
         assert planner is not None
-        assert old is not None
         assert new is not None
-        start_s, kept = self.clock.now, _kept(old, new)
-        self.network.set_capacity(self.capacity_of(kept))
+        start_s, change = self.clock.now, self.routes.switching[self.setting, setting]
+        self.network.set_capacity(self.routes.capacity[change])
         yield self.clock.timeout(planner.switch_s)
+        self.network.set_capacity(self.routes.capacity[setting])
         self.close_setting()
         self.setting = setting
-        self.network.set_capacity(self.routes.capacity[setting])
-        self.log.append(Switching(start_s, self.clock.now, setting, len(new.in_link) - len(kept.in_link)))
-
-    def capacity_of(self, circuits: Circuits) -> Array:
-        """float64[row classes] with these circuits only."""
-        capacity: Array = self.routing.rows(self.routes.fabric, circuits).capacity_bytes_per_s[self.routes.quotient.row]
-        return capacity
+        num_kept = int(np.count_nonzero(self.routes.rows[change].link_row[new.in_link] != NONE))
+        self.log.append(Switching(start_s, self.clock.now, setting, len(new.in_link) - num_kept))
 
     def close_setting(self) -> None:
         """Put aside what the rows carried under this setting."""
@@ -105,12 +84,3 @@ class OcsController:
         )
         for column in (state.row_bytes, state.row_busy_s, state.row_full_s, state.row_peak):
             column[:] = 0.0
-
-
-def _kept(old: Circuits, new: Circuits) -> Circuits:
-    """Circuits that both settings have."""
-    pairs = [circuits.in_link.astype(np.int64) * (2**31) + circuits.out_link for circuits in (old, new)]
-    keep = np.isin(pairs[0], pairs[1])
-    return Circuits(
-        old.src_pod[keep], old.dst_pod[keep], old.in_link[keep], old.out_link[keep], old.num_pods
-    )  # fmt: skip

@@ -29,8 +29,9 @@ class Routes:
         pattern_route: int32[patterns].
         settings: circuits of each OCS setting; (None,) without OCS.
         phase_setting: int32[phases], setting of each phase of a step.
-        rows: of each setting, before refinement.
-        capacity: float64[settings, row classes], bytes/s.
+        switching: by (setting before, setting after), which row of ``capacity`` holds while the OCS switch.
+        rows: of each setting, then of each switching, before refinement.
+        capacity: float64[settings + switchings, row classes], bytes/s.
     """
 
     fabric: Fabric
@@ -41,6 +42,7 @@ class Routes:
     pattern_route: Array
     settings: tuple[Circuits | None, ...]
     phase_setting: Array
+    switching: dict[tuple[int, int], int]
     rows: tuple[Rows, ...]
     capacity: Array
 
@@ -95,7 +97,8 @@ def route_collectives(
         num_phases: OCS phases of a step.
     """
     settings, phase_setting = _settings(collectives, num_runs, fabric, num_phases)
-    rows = tuple(routing.rows(fabric, circuits) for circuits in settings)
+    kept = _kept_while_switching(settings, phase_setting)
+    rows = routing.rows_of_settings(fabric, (*settings, *kept.values()))
     numbers: dict[tuple[int, int], int] = {}
     flows: list[Flows] = []
     route = np.empty(len(collectives), np.int32)
@@ -104,7 +107,7 @@ def route_collectives(
         same = (id(collective.traffic), setting)
         if same not in numbers:
             numbers[same] = len(flows)
-            flows.append(routing.route(collective.traffic, fabric, settings[setting], key))
+            flows.append(routing.route(collective.traffic, fabric, settings[setting], key, rows[setting]))
         route[number] = numbers[same]
     rounds = np.array([int(flow.round.max(initial=-1)) + 1 for flow in flows], np.int64)
     route_patterns = starts_of(rounds)
@@ -113,7 +116,8 @@ def route_collectives(
     return Routes(
         fabric=fabric, table=table, quotient=quotient, route=route, route_patterns=route_patterns,
         pattern_route=np.repeat(np.arange(len(flows), dtype=np.int32), rounds), settings=settings,
-        phase_setting=phase_setting, rows=rows,
+        phase_setting=phase_setting,
+        switching={change: len(settings) + number for number, change in enumerate(kept)}, rows=rows,
         capacity=np.stack([row.capacity_bytes_per_s[quotient.row] for row in rows]),
     )  # fmt: skip
 
@@ -138,6 +142,23 @@ def _settings(
     if not settings:
         return (fabric.planner.connect(demand.sum(axis=0)),), np.zeros(num_phases, np.int32)
     return tuple(settings), _stay(phase_setting)
+
+
+def _kept_while_switching(
+    settings: tuple[Circuits | None, ...], phase_setting: Array
+) -> dict[tuple[int, int], Circuits]:
+    """Circuits that light stays on, for every change of setting in a step; a step follows on a step."""
+    changes = zip(np.roll(phase_setting, 1).tolist(), phase_setting.tolist(), strict=True)
+    return {(old, new): _kept(settings[old], settings[new]) for old, new in changes if old != new}
+
+
+def _kept(old: Circuits | None, new: Circuits | None) -> Circuits:
+    """Circuits that both settings have."""
+    assert old is not None
+    assert new is not None
+    pairs = [circuits.in_link.astype(np.int64) << 32 | circuits.out_link for circuits in (old, new)]
+    keep = np.isin(pairs[0], pairs[1])
+    return Circuits(old.src_pod[keep], old.dst_pod[keep], old.in_link[keep], old.out_link[keep], old.num_pods)
 
 
 def _stay(phase_setting: Array) -> Array:

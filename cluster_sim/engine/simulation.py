@@ -11,7 +11,6 @@ from cluster_sim.engine.ocs import OcsController, PhaseCounter, Switching
 from cluster_sim.engine.routes import Routes
 from cluster_sim.engine.stages import Progress, Stages
 from cluster_sim.kernels import FlowState, advance
-from cluster_sim.routing import Routing
 from cluster_sim.tables import CP, EP, NONE, TP, Array, Collective, Schedule
 
 #: Kinds of collectives that a stage waits for.
@@ -47,12 +46,12 @@ class Outcome:
 class Simulation:
     """SimPy processes for the network, the stages of the job and the OCS controller, on one clock."""
 
-    def __init__(self, schedule: Schedule, routes: Routes, routing: Routing, backend: Backend) -> None:
+    def __init__(self, schedule: Schedule, routes: Routes, backend: Backend) -> None:
         self.clock, self.schedule = Clock(), schedule
         setting = int(routes.phase_setting[-1])
         self.network = Network(self.clock, routes, schedule.collectives, backend, setting)
         phases = PhaseCounter(self.clock, schedule)
-        self.controller = OcsController(self.clock, routes, routing, self.network, phases, setting)
+        self.controller = OcsController(self.clock, routes, self.network, phases, setting)
         self.stages = Stages(self.clock, schedule, self.network, phases)
 
     def run(self, progress: Progress = lambda num_done: None) -> Outcome:
@@ -108,7 +107,8 @@ def alone_s(collective: Collective, route: int, routes: Routes, backend: Backend
     state = FlowState.idle(routes.table, routes.capacity[0])
     for pattern in range(int(routes.route_patterns[route]), int(routes.route_patterns[route + 1])):
         state.start(routes.table, pattern, state.now_s, collective.size_bytes)
-        advance(routes.table, state, state.now_s, np.inf, backend)
+        finished = advance(routes.table, state, state.now_s, np.inf, backend)
+        assert finished == [pattern], f"{collective.name} crosses a dark link"
     return state.now_s
 
 

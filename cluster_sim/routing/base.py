@@ -8,19 +8,31 @@ from cluster_sim.core import NotBuildableError, Registry, Spec
 from cluster_sim.kernels import segment_sum
 from cluster_sim.tables import NONE, Array, Circuits, Fabric, Flows, Rows, Traffic, starts_of
 
+#: Circuits of each setting of the OCS; (None,) without OCS.
+Settings = tuple[Circuits | None, ...]
+
 
 class Routing(Spec):
     """Base of all routings."""
 
     @abstractmethod
+    def rows_of_settings(self, fabric: Fabric, settings: Settings) -> tuple[Rows, ...]:
+        """What the kernels take for a link, with its capacity under each setting of the OCS.
+
+        A row number means the same under every setting; what a setting does not have has no capacity under it.
+        """
+
     def rows(self, fabric: Fabric, circuits: Circuits | None) -> Rows:
-        """What the kernels take for a link, with its capacity under these circuits."""
+        """The rows of a single setting."""
+        return self.rows_of_settings(fabric, (circuits,))[0]
 
     @abstractmethod
     def choose(self, num_paths: Array, src: Array, dst: Array, key: int) -> Array:
         """int64[E]: the candidate whose rows each edge loads; ``num_paths`` int64[E] has no zeros."""
 
-    def route(self, traffic: Traffic, fabric: Fabric, circuits: Circuits | None, key: int) -> Flows:
+    def route(
+        self, traffic: Traffic, fabric: Fabric, circuits: Circuits | None, key: int, rows: Rows | None = None
+    ) -> Flows:
         """Traffic as flows over rows.
 
         Args:
@@ -28,6 +40,7 @@ class Routing(Spec):
             fabric: where they go.
             circuits: how the OCS are set; None without OCS.
             key: 64 random bits of this job, for hashes.
+            rows: the rows of these circuits; None where they are the only setting.
 
         Raises:
             NotBuildableError: a pair of endpoints has no path.
@@ -39,7 +52,7 @@ class Routing(Spec):
             raise NotBuildableError((f"endpoint {src[edge]} has no path to endpoint {dst[edge]}",))
         choice = self.choose(num_paths, src, dst, key)
         hop_edge, hop_link = fabric.paths.links(src, dst, choice, circuits)
-        hop_row = self.rows(fabric, circuits).link_row[hop_link]
+        hop_row = (rows or self.rows(fabric, circuits)).link_row[hop_link]
         assert not (hop_row == NONE).any(), "a path crosses a dark link"
         latency_s = segment_sum(fabric.links.latency_s[hop_link], starts_of(np.bincount(hop_edge, minlength=len(src))))
         return _flows(traffic, hop_edge, hop_row, latency_s)

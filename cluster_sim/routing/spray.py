@@ -4,7 +4,7 @@ from typing import Literal
 
 import numpy as np
 
-from cluster_sim.routing.base import ROUTINGS, Routing
+from cluster_sim.routing.base import ROUTINGS, Routing, Settings
 from cluster_sim.tables import NONE, Array, Circuits, Fabric, Rows
 
 
@@ -17,21 +17,23 @@ class Spray(Routing):
 
     kind: Literal["spray"] = "spray"
 
-    def rows(self, fabric: Fabric, circuits: Circuits | None) -> Rows:
+    def rows_of_settings(self, fabric: Fabric, settings: Settings) -> tuple[Rows, ...]:
         """One row per bundle and per ordered pair of pods."""
-        row = fabric.links.bundle.copy()
-        num_bundles = int(row.max(initial=-1)) + 1
-        num_trunks = fabric.num_pods**2 if fabric.planner is not None else 0
-        if circuits is not None:
-            row[circuits.in_link] = num_bundles + circuits.trunk
-        lit = row != NONE
-        capacity = np.bincount(
-            row[lit], weights=fabric.links.capacity_bytes_per_s[lit], minlength=num_bundles + num_trunks
-        )
-        if circuits is not None:  # the far link of a circuit carries the same bytes: the same row, counted once
-            row[circuits.out_link] = num_bundles + circuits.trunk
-        return Rows(capacity, row)
+        return tuple(_rows(fabric, circuits) for circuits in settings)
 
     def choose(self, num_paths: Array, src: Array, dst: Array, key: int) -> Array:
         """Any path: all candidates of a pair cross the same bundles."""
         return np.zeros(len(src), np.int64)
+
+
+def _rows(fabric: Fabric, circuits: Circuits | None) -> Rows:
+    row = fabric.links.bundle.copy()
+    num_bundles = int(row.max(initial=-1)) + 1
+    num_trunks = fabric.num_pods**2 if fabric.planner is not None else 0
+    if circuits is not None:
+        row[circuits.in_link] = num_bundles + circuits.trunk
+    lit = row != NONE
+    capacity = np.bincount(row[lit], weights=fabric.links.capacity_bytes_per_s[lit], minlength=num_bundles + num_trunks)
+    if circuits is not None:  # the far link of a circuit carries the same bytes: the same row, counted once
+        row[circuits.out_link] = num_bundles + circuits.trunk
+    return Rows(capacity, row)

@@ -29,6 +29,17 @@ class Algorithms(Spec):
     all_gather: CollectiveName = "hierarchical_all_gather"
     all_to_all: CollectiveName = "all_to_all"
 
+    @model_validator(mode="after")
+    def _do_what_they_stand_for(self) -> "Algorithms":
+        chosen = [(operation, getattr(self, operation)) for operation in type(self).model_fields]
+        raise_problems("Algorithms", [
+            ((operation,), f"{name!r} is no {operation}; use one of "
+             f"{', '.join(known for known in COLLECTIVES if known.endswith(operation))}")
+            for operation, name in chosen
+            if not name.endswith(operation)
+        ])  # fmt: skip
+        return self
+
 
 class Job(Spec):
     """One training job that has the whole cluster.
@@ -101,7 +112,7 @@ class Job(Spec):
         again = 0.0
         if self.recompute == "full":
             again = self.model.layers * self.model.layer_flop_per_token
-        elif self.recompute == "selective":
+        elif self.recompute == "selective" and self.model.attention == "unfused":
             half = 0.5 if self.model.counted_attention == "causal" else 1.0
             again = self.model.layers * 4 * self.model.sequence * self.model.hidden * half
         return self.step_flop + self.global_batch * self.model.sequence * again
@@ -120,6 +131,8 @@ class Job(Spec):
             (m.num_kv_heads % p.tensor == 0, "parallelism.tensor",
              f"kv_heads {m.num_kv_heads} is not a multiple of tensor {p.tensor}"),
             (p.expert == 1 or bool(experts), "parallelism.expert", f"is {p.expert}, but the model has no experts"),
+            (not experts or p.tensor == 1 or p.sequence, "parallelism.sequence",
+             "experts behind tensor parallelism need it: tokens are split over the tensor ranks"),
             (not experts or experts % p.expert == 0, "parallelism.expert",
              f"experts {experts} is not a multiple of expert {p.expert}"),
             (self.num_microbatches <= _MOST_MICROBATCHES, "global_batch",

@@ -21,7 +21,8 @@ def memory_bytes(
     with the MLP's width in the place of 4 times hidden. Communication buffers and fragmentation are not counted.
     """
     layers = model.layers / parallel.pipeline
-    dense = layers * model.dense_parameters / parallel.tensor + model.embedding_parameters / parallel.tensor
+    embeddings = 2 if parallel.pipeline == 1 and not model.tied_embeddings else 1
+    dense = (layers * model.dense_parameters + embeddings * model.embedding_parameters) / parallel.tensor
     experts = layers * model.expert_parameters / parallel.expert
     replicas = (parallel.data, parallel.expert_data) if parallel.sharding == "zero1" else (1, 1)
     return {

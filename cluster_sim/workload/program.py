@@ -58,13 +58,13 @@ class Program:
     gathers: dict[int, list[int]] = field(default_factory=dict)
     reduces: dict[tuple[int, int, int], list[int]] = field(default_factory=dict)
     optimizer_s: dict[int, float] = field(default_factory=dict)
-    traffics: dict[tuple[str, bytes], Traffic] = field(default_factory=dict)
+    traffics: dict[tuple[str, tuple[int, ...], bytes], Traffic] = field(default_factory=dict)
 
     def add(
         self, name: str, kind: int, algorithm: str, stage: int, groups: Groups, size_bytes: float, phase: int
     ) -> int:
         """The row of a new collective."""
-        key = (algorithm, groups.ranks.tobytes())
+        key = (algorithm, groups.ranks.shape, groups.ranks.tobytes())
         if key not in self.traffics:
             self.traffics[key] = COLLECTIVES[algorithm](groups, 1.0)
         self.collectives.append(
@@ -88,29 +88,31 @@ class Program:
             for segment in segments:
                 if segment.collective != NONE:
                     runs[segment.collective] += self.job.num_microbatches
-        for send in self.sends.values():
-            runs[send] = self.job.num_microbatches * self.job.parallelism.virtual_stages
+        p = self.job.parallelism
+        for (stage, is_backward), send in self.sends.items():
+            goes_round = stage == (0 if is_backward else p.pipeline - 1)
+            runs[send] = self.job.num_microbatches * (p.virtual_stages - goes_round)
         for rows in (*self.gathers.values(), *self.reduces.values()):
             runs[rows] = 1
         return runs
 
 
-def plan(job: Job, host: Array) -> Program:
+def plan(job: Job, domain: Array) -> Program:
     """The program of ``job`` on endpoints 0..n-1.
 
     Args:
         job: what to run.
-        host: int32[endpoints], server of each.
+        domain: int32[endpoints], scale-up domain of each.
     """
     program = Program(job)
     roofline = Roofline(job.accelerator_entry, job.model, job.parallelism, job.micro_batch)
     for stage in range(job.parallelism.pipeline):
-        blocking = _blocking_collectives(program, stage, host)
+        blocking = _blocking_collectives(program, stage, domain)
         for chunk in range(job.parallelism.virtual_stages):
             program.passes[stage, chunk, 0] = _forward(job, roofline, blocking, stage, chunk)
             program.passes[stage, chunk, 1] = _backward(job, roofline, blocking, stage, chunk)
-        _send_activations(program, stage, host)
-        _share_gradients(program, roofline, stage, host)
+        _send_activations(program, stage, domain)
+        _share_gradients(program, roofline, stage, domain)
     return program
 
 
@@ -123,11 +125,11 @@ class _Blocking:
     experts: int
 
 
-def _blocking_collectives(program: Program, stage: int, host: Array) -> _Blocking:
+def _blocking_collectives(program: Program, stage: int, domain: Array) -> _Blocking:
     job, p = program.job, program.job.parallelism
     tokens = job.micro_batch * job.model.sequence
     size_bytes = float(tokens * job.model.hidden * _BF16)
-    groups = Groups(p.tensor_groups(stage), host)
+    groups = Groups(p.tensor_groups(stage), domain)
     enter = leave = experts = NONE
     if p.tensor > 1 and p.sequence:
         enter = program.add("tp all-gather", TP, job.algorithms.all_gather, stage, groups, size_bytes, _PIPELINE)
@@ -137,7 +139,7 @@ def _blocking_collectives(program: Program, stage: int, host: Array) -> _Blockin
     elif p.tensor > 1:
         leave = program.add("tp all-reduce", TP, job.algorithms.all_reduce, stage, groups, size_bytes, _PIPELINE)
     if job.model.experts and p.expert > 1:
-        groups = Groups(p.expert_groups(stage), host)
+        groups = Groups(p.expert_groups(stage), domain)
         sent_bytes = size_bytes / p.tensor * job.model.experts.per_token
         experts = program.add("ep all-to-all", EP, job.algorithms.all_to_all, stage, groups, sent_bytes, _PIPELINE)
     return _Blocking(enter, leave, experts)
@@ -197,7 +199,7 @@ def _inside(segment: Segment, before: int, after: int) -> list[Segment]:
     )
 
 
-def _send_activations(program: Program, stage: int, host: Array) -> None:
+def _send_activations(program: Program, stage: int, domain: Array) -> None:
     """To the next stage forward, to the previous one backward; the last and the first close the ring of chunks.
 
     Every tensor rank sends its share, whether or not the layers are split along the sequence [Narayanan et al. 2021,
@@ -211,34 +213,37 @@ def _send_activations(program: Program, stage: int, host: Array) -> None:
         goes_round = other == (0 if not is_backward else p.pipeline - 1)
         if goes_round and p.virtual_stages == 1:
             continue
-        groups = Groups(p.pairs(stage, other), host)
+        groups = Groups(p.pairs(stage, other), domain)
         name = f"pp {'backward' if is_backward else 'forward'} to {other}"
         program.sends[stage, is_backward] = program.add(
             name, PP, "point_to_point", stage, groups, size_bytes, _PIPELINE
         )
 
 
-def _share_gradients(program: Program, roofline: Roofline, stage: int, host: Array) -> None:
+def _share_gradients(program: Program, roofline: Roofline, stage: int, domain: Array) -> None:
     """Reductions bucket by bucket, all-gathers of new parameters, and the optimiser in between."""
     job, p, m = program.job, program.job.parallelism, program.job.model
     dense, experts = m.dense_parameters / p.tensor, m.expert_parameters / p.expert
     embedding = m.embedding_parameters / p.tensor
+    is_shared = m.tied_embeddings and p.pipeline == 1  # the first stage is the last, and holds one copy for both
     held = [0.0, 0.0]
     program.gathers[stage] = []
     for chunk in range(p.virtual_stages):
         has_input, has_output = _is_first(stage, chunk), _is_last(job, stage, chunk)
         for bucket in range(_layers(job) + has_input):
             is_embedding = bucket == _layers(job)
-            parameters = embedding if is_embedding else dense + embedding * (has_output and bucket == 0)
+            parameters = (
+                embedding if is_embedding else dense + embedding * (has_output and bucket == 0 and not is_shared)
+            )
             sizes = (parameters, 0.0 if is_embedding else experts)
             held = [held[0] + sizes[0], held[1] + sizes[1]]
-            program.reduces[stage, chunk, bucket] = _reduce_and_gather(program, stage, chunk, bucket, sizes, host)
+            program.reduces[stage, chunk, bucket] = _reduce_and_gather(program, stage, chunk, bucket, sizes, domain)
     shards = (p.data, p.expert_data) if p.sharding == "zero1" else (1, 1)
     program.optimizer_s[stage] = roofline.optimizer_s(held[0] / shards[0] + held[1] / shards[1])
 
 
 def _reduce_and_gather(
-    program: Program, stage: int, chunk: int, bucket: int, sizes: tuple[float, float], host: Array
+    program: Program, stage: int, chunk: int, bucket: int, sizes: tuple[float, float], domain: Array
 ) -> list[int]:
     """Rows of the reductions of a bucket: dense parameters over data ranks, experts over who holds the same ones."""
     job, p = program.job, program.job.parallelism
@@ -250,7 +255,7 @@ def _reduce_and_gather(
         ("dense", sizes[0], p.data_groups),
         ("expert", sizes[1], p.expert_data_groups),
     ):
-        groups = Groups(ranks(stage), host)
+        groups = Groups(ranks(stage), domain)
         if not parameters or groups.size == 1:
             continue
         label = f"of {name} bucket {chunk}.{bucket}"

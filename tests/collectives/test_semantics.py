@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster_sim.collectives import COLLECTIVES, Groups, point_to_point
-from cluster_sim.collectives.ring import ranks_per_host
+from cluster_sim.collectives.ring import ranks_per_domain
 
 #: What each round of a reducing or gathering algorithm does: R reduce-scatter, G all-gather, A both. With one level
 #: the algorithm is the first entry alone.
@@ -178,8 +178,8 @@ def test_ranks_send_and_receive_equally_much(groups, name):
     n = groups.size
     edge_bytes = traffic.size_bytes[traffic.edge_transfer]
     for ends in (traffic.edge_src, traffic.edge_dst):
-        moved = np.bincount(ends, weights=edge_bytes, minlength=len(groups.host))
-        expected = np.zeros(len(groups.host))
+        moved = np.bincount(ends, weights=edge_bytes, minlength=len(groups.domain))
+        expected = np.zeros(len(groups.domain))
         expected[groups.ranks.ravel()] = (2 if "all_reduce" in name else 1) * (n - 1) / n * 1e6
         assert moved == pytest.approx(expected, rel=1e-12)
 
@@ -200,12 +200,12 @@ def test_an_all_to_all_sends_every_ordered_pair_its_part_once(groups):
 def test_rings_use_every_nic_of_a_server_equally(groups, name):
     """What leaves servers, by rank: the same for all ranks of a group, and so is what enters."""
     traffic = COLLECTIVES[name](groups, 1e6)
-    if len(np.unique(groups.host[groups.ranks[0]])) == 1:
+    if len(np.unique(groups.domain[groups.ranks[0]])) == 1:
         return
-    leaves = groups.host[traffic.edge_src] != groups.host[traffic.edge_dst]
+    leaves = groups.domain[traffic.edge_src] != groups.domain[traffic.edge_dst]
     edge_bytes = traffic.size_bytes[traffic.edge_transfer]
     for ends in (traffic.edge_src, traffic.edge_dst):
-        moved = np.bincount(ends[leaves], weights=edge_bytes[leaves], minlength=len(groups.host))[groups.ranks]
+        moved = np.bincount(ends[leaves], weights=edge_bytes[leaves], minlength=len(groups.domain))[groups.ranks]
         assert (moved > 0).all()
         assert moved == pytest.approx(np.broadcast_to(moved[:, :1], moved.shape), rel=1e-12)
 
@@ -218,8 +218,8 @@ def test_hierarchical_collectives_send_a_gth_of_a_flat_ring_between_servers(grou
     plain ring takes h edges of (n-1)/n S.
     """
     traffic = COLLECTIVES[name](groups, 1e6)
-    h = len(np.unique(groups.host[groups.ranks[0]]))
-    leaves = groups.host[traffic.edge_src] != groups.host[traffic.edge_dst]
+    h = len(np.unique(groups.domain[groups.ranks[0]]))
+    leaves = groups.domain[traffic.edge_src] != groups.domain[traffic.edge_dst]
     passes = 2 if "all_reduce" in name else 1
     moved = traffic.size_bytes[traffic.edge_transfer][leaves].sum()
     assert moved == pytest.approx(len(groups.ranks) * passes * (h - 1) * 1e6, rel=1e-12)
@@ -261,16 +261,16 @@ def test_point_to_point_is_between_two():
         ([[0, 0, 1, 1], [2, 2, 3, 3]], 2),
     ],
 )
-def test_ranks_per_host_is_one_unless_all_servers_hold_equally_many_in_a_row(host_of_ranks, per_host):
+def test_ranks_per_domain_is_one_unless_all_servers_hold_equally_many_in_a_row(host_of_ranks, per_host):
     hosts = np.array(host_of_ranks, np.int32)
     ranks = np.arange(hosts.size, dtype=np.int32).reshape(hosts.shape)
-    assert ranks_per_host(Groups(ranks, hosts.ravel())) == per_host
+    assert ranks_per_domain(Groups(ranks, hosts.ravel())) == per_host
 
 
 @pytest.mark.parametrize("second", [[2, 2, 2, 2], [2, 2, 2, 2, 3, 3]])
-def test_ranks_per_host_is_one_where_another_group_has_more_on_a_server(second):
+def test_ranks_per_domain_is_one_where_another_group_has_more_on_a_server(second):
     """Group 0 has 2 ranks on each of its servers, group 1 has 4 on its first."""
     first = [0, 0, 1, 1] if len(second) == 4 else [0, 0, 1, 1, 4, 4]
     hosts = np.array([first, second], np.int32)
     ranks = np.arange(hosts.size, dtype=np.int32).reshape(hosts.shape)
-    assert ranks_per_host(Groups(ranks, hosts.ravel())) == 1
+    assert ranks_per_domain(Groups(ranks, hosts.ravel())) == 1

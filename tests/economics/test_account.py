@@ -32,9 +32,9 @@ def test_totals_are_sums_of_the_bill():
 
 
 def test_the_cluster_counts_nics_once():
-    """Servers' power in the catalogue has the NICs in it: 8 x 1275 W, and the network without its 8 x 40 W."""
+    """Servers' power in the catalogue has their own NICs of 25 W in it: 8 x (1275 - 25) W, and the network with its."""
     total = accounted()
-    assert total.cluster_power_w == pytest.approx(8 * 1275 + total.network_power_w - 8 * 40)
+    assert total.cluster_power_w == pytest.approx(8 * (1275 - 25) + total.network_power_w)
 
 
 def test_modules_and_engines_count_as_modules_and_cables_do_not():

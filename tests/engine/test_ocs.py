@@ -66,3 +66,27 @@ def test_more_traffic_gets_more_circuits():
     circuits = fabric.planner.connect(np.array([[0.0, 3.0, 1.0], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]]))
     per_spine = np.bincount(circuits.dst_pod[circuits.src_pod == 0], minlength=3)
     assert per_spine[1] == 3 * per_spine[2] > 0
+
+
+def test_symmetry_tells_links_that_go_dark_from_links_that_stay_lit():
+    """
+    Leaf bundles and trunks of equal capacity that carry the same flows are alike under every setting, but only the
+    trunks go dark while the OCS switch: merged or not, the step takes as long.
+    """
+    from cluster_sim.engine import routes as module
+    from cluster_sim.topology import OcsSpine
+    from tests.engine.worlds import run_job, small_job
+
+    job = small_job(accelerators=192, pipeline=2, data=12, layers=16, global_batch=96)
+    topology = OcsSpine(pod_accelerators=64, reconfigure="per_phase")
+    _, merged, _ = run_job(job, topology)
+    original = module.refine
+    try:
+        module.refine = lambda starts, row, weight, flows, rows: original(
+            starts, row, weight, np.arange(len(flows)), np.arange(len(rows))
+        )
+        _, apart, _ = run_job(job, topology)
+    finally:
+        module.refine = original
+    assert merged.switchings
+    assert merged.step_time_s == pytest.approx(apart.step_time_s, rel=1e-9)

@@ -154,7 +154,7 @@ def test_flows_that_nothing_can_finish_end_the_run_with_their_names():
     routes = route_collectives(schedule.collectives, np.ones(1), clos(64), Spray(), 7, 1)
     routes.capacity[:] = 0.0
     with pytest.raises(StalledFlowsError, match=r"0 to 8 .*host_leaf link"):
-        Simulation(schedule, routes, Spray(), choose_backend("numba")).run()
+        Simulation(schedule, routes, choose_backend("numba")).run()
 
 
 def test_hashing_is_never_faster_than_spraying():
@@ -173,8 +173,8 @@ def test_doubling_every_capacity_halves_what_the_bytes_take():
     schedule = chain([message(0, 8, 1e12)], 1)
     fabric = clos(64)
     routes = route_collectives(schedule.collectives, np.ones(1), fabric, Spray(), 7, 1)
-    slow = Simulation(schedule, routes, Spray(), choose_backend("numba")).run()
+    slow = Simulation(schedule, routes, choose_backend("numba")).run()
     routes.capacity[:] *= 2
-    fast = Simulation(schedule, routes, Spray(), choose_backend("numba")).run()
+    fast = Simulation(schedule, routes, choose_backend("numba")).run()
     latency_s = float(routes.table.latency_s[0])
     assert (slow.step_time_s - latency_s) == pytest.approx(2 * (fast.step_time_s - latency_s), rel=1e-9)

@@ -43,12 +43,12 @@ def run_job(job, topology=None, backend="numba", routing=None, fuse=True):
     """(schedule, outcome, routes) of a whole job on a small fabric."""
     topology, routing = topology or Clos(), routing or Spray()
     fabric = topology.build(Equipment(job.accelerators, job.accelerator_entry, INTERCONNECT))
-    program = plan(job, fabric.endpoint_host)
+    program = plan(job, fabric.endpoint_domain)
     collectives = tuple(program.collectives)
     routes = route_collectives(collectives, program.num_runs(), fabric, routing, 7, len(PHASES))
     chosen = choose_backend(backend)
     schedule = assemble(program, fusible(collectives, routes, chosen) if fuse else {})
-    return schedule, Simulation(schedule, routes, routing, chosen).run(), routes
+    return schedule, Simulation(schedule, routes, chosen).run(), routes
 
 
 def free_pipeline(num_stages, num_microbatches, forward_s, backward_s, num_chunks=1):
@@ -82,7 +82,7 @@ def simulate_by_hand(schedule, fabric, num_runs=None, backend="numba"):
     """Outcome of a schedule that was put together by hand."""
     runs = np.ones(len(schedule.collectives)) if num_runs is None else num_runs
     routes = route_collectives(schedule.collectives, runs, fabric, Spray(), 7, len(schedule.phases))
-    return Simulation(schedule, routes, Spray(), choose_backend(backend)).run()
+    return Simulation(schedule, routes, choose_backend(backend)).run()
 
 
 def chain(steps, phases):

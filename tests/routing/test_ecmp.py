@@ -24,21 +24,25 @@ def rows_of(flows):
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_flow_crosses_the_links_of_one_candidate_path(name):
-    """Every pair once: its rows are the links of one of its candidates, each with weight 1."""
+    """Every pair once: its rows are those of the links of one of its candidates, each with weight 1."""
     fabric, circuits = small_fabric(name), small_circuits(name)
     src, dst = all_pairs(fabric)
     flows = routed(fabric, circuits, src, dst)
+    link_row = Ecmp().rows(fabric, circuits).link_row
     assert (flows.hop_weight == 1.0).all()
     for rows, paths in zip(rows_of(flows), all_paths(fabric, src, dst, circuits), strict=True):
-        assert rows in [set(path.tolist()) for path in paths]
+        assert rows in [set(link_row[path].tolist()) for path in paths]
 
 
 @pytest.mark.parametrize("name", SMALL)
 def test_a_flow_waits_for_the_latencies_of_its_path(name):
-    fabric = small_fabric(name)
-    flows = routed(fabric, small_circuits(name), *all_pairs(fabric))
+    """The links of its rows, both ends of a circuit among them."""
+    fabric, circuits = small_fabric(name), small_circuits(name)
+    flows = routed(fabric, circuits, *all_pairs(fabric))
+    link_row = Ecmp().rows(fabric, circuits).link_row
     for rows, latency_s in zip(rows_of(flows), flows.latency_s, strict=True):
-        assert latency_s == pytest.approx(fabric.links.latency_s[sorted(rows)].sum(), rel=1e-12)
+        links = np.flatnonzero(np.isin(link_row, sorted(rows)))
+        assert latency_s == pytest.approx(fabric.links.latency_s[links].sum(), rel=1e-12)
 
 
 @given(KEYS, st.permutations(range(20)))
@@ -119,8 +123,20 @@ def test_links_into_an_ocs_are_dark_without_a_circuit():
     into_ocs = np.flatnonzero(fabric.links.tier == fabric.tiers.index("spine_ocs"))
     lit = into_ocs[rows.link_row[into_ocs] != NONE]
     assert sorted(lit) == sorted([*circuits.in_link, *circuits.out_link])
-    assert (rows.capacity_bytes_per_s[lit] > 0).all()
-    assert (rows.capacity_bytes_per_s[np.setdiff1d(into_ocs, lit)] == 0).all()
+    assert (rows.capacity_bytes_per_s[rows.link_row[lit]] > 0).all()
+    assert (rows.link_row[circuits.in_link] == rows.link_row[circuits.out_link]).all()
+
+
+def test_a_circuit_of_another_setting_has_no_capacity():
+    """Pod 0 talks to pod 1 under the first setting and to pod 2 under the second, through the same ports."""
+    fabric, first, second = small_fabric("ocs"), np.zeros((3, 3)), np.zeros((3, 3))
+    first[0, 1] = second[0, 2] = 1.0
+    settings = (fabric.planner.connect(first), fabric.planner.connect(second))
+    rows = Ecmp().rows_of_settings(fabric, settings)
+    for mine, other in ((0, 1), (1, 0)):
+        own = rows[mine].link_row[settings[mine].in_link]
+        assert (rows[mine].capacity_bytes_per_s[own] > 0).all()
+        assert (rows[other].capacity_bytes_per_s[own] == 0).all()
 
 
 def test_a_pair_without_a_circuit_is_named():

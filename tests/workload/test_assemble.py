@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster_sim.tables import DP, NONE, OPTIMIZER, PP
-from cluster_sim.workload import Segment, assemble, fuse, plan
+from cluster_sim.workload import Experts, Segment, assemble, fuse, plan
 from tests.engine.worlds import moe_job, small_job
 
 SEGMENTS = st.lists(
@@ -61,3 +61,29 @@ def test_runs_of_collectives_are_counted_as_the_schedule_has_them():
         schedule = assemble(program, {})
         in_schedule = np.bincount(schedule.collective[schedule.collective != NONE], minlength=len(program.collectives))
         assert np.array_equal(in_schedule, program.num_runs())
+
+
+def test_groups_of_another_shape_do_not_share_traffic():
+    """Experts that are not spread are reduced over all ranks of a stage, not over the tensor ranks beside each other."""
+    job = small_job(experts=Experts(count=4, per_token=2, width=256))
+    program = plan(job, np.arange(64) // 8)
+    expert = next(c for c in program.collectives if "reduce-scatter of expert" in c.name)
+    assert expert.num_ranks == 32
+    assert set(np.concatenate([expert.traffic.edge_src, expert.traffic.edge_dst]).tolist()) <= set(range(64))
+    assert len(np.unique(expert.traffic.edge_src)) == 32
+
+
+def test_a_stage_that_is_first_and_last_holds_tied_embeddings_once():
+    for tied in (True, False):
+        job = small_job(tensor=8, pipeline=1, data=8, tied_embeddings=tied)
+        program = plan(job, np.arange(64) // 8)
+        reduced = sum(program.collectives[row].size_bytes for rows in program.reduces.values() for row in rows)
+        assert np.isclose(reduced, 4 * job.model.parameters / 8)
+
+
+def test_sends_that_close_the_ring_of_chunks_run_once_less_per_microbatch():
+    job = small_job(pipeline=4, data=2, virtual_stages=2, schedule="interleaved", global_batch=16)
+    program = plan(job, np.arange(64) // 8)
+    schedule = assemble(program, {})
+    in_schedule = np.bincount(schedule.collective[schedule.collective != NONE], minlength=len(program.collectives))
+    assert np.array_equal(in_schedule, program.num_runs())
