@@ -10,13 +10,14 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "CompareConfig": "cluster_sim.config",
+    "ConfigError": "cluster_sim.core",
     "RunConfig": "cluster_sim.config",
     "compare": "cluster_sim.studies",
     "load_config": "cluster_sim.config",
     "simulate": "cluster_sim.run",
 }
 
-__all__ = ["CompareConfig", "RunConfig", "__version__", "compare", "load_config", "simulate"]
+__all__ = ["CompareConfig", "ConfigError", "RunConfig", "__version__", "compare", "load_config", "simulate"]
 
 
 def __getattr__(name: str) -> Any:

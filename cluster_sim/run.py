@@ -9,9 +9,9 @@ import numpy as np
 import pyarrow as pa
 
 from cluster_sim.backend import Backend, choose_backend
-from cluster_sim.catalogue import Entry
+from cluster_sim.catalogue import Entry, scale_up
 from cluster_sim.config import RunConfig, Scenario
-from cluster_sim.core import stream_key
+from cluster_sim.core import InputError, stream_key
 from cluster_sim.economics import Account, account
 from cluster_sim.engine import Outcome, Routes, Simulation, fusible, route_collectives, step_parts
 from cluster_sim.results import Recorder, Run, check_output, claim_folder, provenance, table_of_columns, table_of_rows
@@ -40,6 +40,8 @@ def simulate(
     Raises:
         NotBuildableError: the fabric cannot be built; BackendError, OutputError, SimulationError.
     """
+    if not isinstance(config, RunConfig):
+        raise InputError("simulate takes a RunConfig; use cluster_sim.compare for a comparison")
     began_s = time.perf_counter()
     backend = choose_backend(config.backend)
     check_output(output, overwrite)
@@ -125,7 +127,10 @@ def _unverified(done: _Simulated) -> tuple[str, ...]:
     timing += [(interconnect.switch, interconnect.switch_entry, ("latency",))]
     timing += [(interconnect.nic, interconnect.nic_entry, ("latency",))]
     for tier in done.fabric.tiers[1:]:
-        timing += [(name, entry, ("latency",)) for name, entry in interconnect.ends(tier).by_name.items()]
+        used = ("latency", "reach", "optical_margin") if tier == "spine_ocs" else ("latency", "reach")
+        timing += [(name, entry, used) for name, entry in interconnect.ends(tier).by_name.items()]
+    link = job.accelerator_entry.scale_up
+    timing += [(link, scale_up(link), ("latency", "efficiency"))]
     found = [f"{name} {figure}" for name, entry, used in timing for figure in used if figure in entry.unverified]
     return tuple(dict.fromkeys((*done.account.unverified, *found)))
 
@@ -138,6 +143,9 @@ def identity(scenario: Scenario) -> dict[str, object]:
         "interconnect": scenario.interconnect_name,
         "topology": scenario.topology_name,
         "line_rate_bytes_per_s": scenario.interconnect.port_rate_bytes_per_s,
+        "accelerator": scenario.job.accelerator,
+        "num_accelerators": scenario.job.accelerators,
+        "num_parameters": scenario.job.model.parameters,
     }
 
 
@@ -210,5 +218,5 @@ def _links(done: _Simulated) -> pa.Table:
 
 
 def _technologies(done: _Simulated) -> Array:
-    scale_up, ends = done.scenario.job.accelerator_entry.scale_up, done.scenario.interconnect.ends
-    return np.array([scale_up if tier == "scale_up" else ends(tier).label for tier in done.fabric.tiers])
+    inside, ends = done.scenario.job.accelerator_entry.scale_up, done.scenario.interconnect.ends
+    return np.array([inside if tier == "scale_up" else ends(tier).label for tier in done.fabric.tiers])

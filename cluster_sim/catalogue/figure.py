@@ -34,7 +34,7 @@ class Figure(Spec):
     Attributes:
         typical: the value that runs use.
         low, high: the range that sources give, or None.
-        unit: how the source writes it.
+        unit: SI unit of the three.
         year: of the figure.
         source: where it stands.
         status: how far to trust it; M is unverified.
@@ -65,10 +65,8 @@ def _read_in(dimension: Dimension) -> BeforeValidator:
     def read(value: Any, info: ValidationInfo) -> Any:
         if not isinstance(value, dict):
             return value
-        parsed = dict(value)
+        parsed = {"unit": dimension.si, **value}
         for bound in ("typical", "low", "high"):
-            if isinstance(parsed.get(bound), str):
-                parsed.setdefault("unit", parsed[bound].strip().partition(" ")[2])
             if bound in parsed:
                 parsed[bound] = dimension.read(parsed[bound], info)
         return parsed

@@ -44,7 +44,7 @@ def errors_for_humans() -> Iterator[Where]:
     except ClusterSimError as error:
         _leave(str(error), 1)
     except KeyboardInterrupt:
-        _leave("interrupted; the results folder has no manifest and is incomplete", 130)
+        _leave("interrupted; a results folder without manifest.json is incomplete", 130)
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(0)

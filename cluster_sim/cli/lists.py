@@ -45,8 +45,8 @@ def _print_figures(title: str, figures: dict[str, Figure], as_json: bool) -> Non
     if as_json:
         click.echo(json.dumps({name: figure.model_dump() for name, figure in figures.items()}))
         return
-    table = Table(box=box.SIMPLE, title=f"{title} (SI units; status M is unverified)", title_justify="left")
-    for column in ("figure", "typical", "low", "high", "written in", "year", "status", "source"):
+    table = Table(box=box.SIMPLE, title=f"{title} (status M is unverified)", title_justify="left")
+    for column in ("figure", "typical", "low", "high", "unit", "year", "status", "source"):
         table.add_column(column, overflow="fold")
     for name, figure in figures.items():
         bounds = ["" if value is None else f"{value:g}" for value in (figure.typical, figure.low, figure.high)]

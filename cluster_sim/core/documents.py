@@ -135,7 +135,7 @@ def read_spec(spec: type[S], document: Document, at: Location = (), context: Map
     try:
         return spec.model_validate(data, context={"from_file": True, **(context or {})})
     except ValidationError as error:
-        raise ConfigError(problems_of(error, document, at)) from error
+        raise ConfigError(problems_of(error, document, at)) from None
 
 
 def problems_of(error: ValidationError, document: Document, at: Location = ()) -> tuple[str, ...]:

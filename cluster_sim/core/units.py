@@ -50,16 +50,18 @@ _RATIO = {"": 1.0, "%": 0.01}
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """A kind of quantity: the suffix of its field names, an example, and its units as multiples of SI.
+    """A kind of quantity: the suffix of its field names, its SI unit, an example, and its units as multiples of SI.
 
     Attributes:
         suffix: ending of field names, with the underscore; dropped in files.
+        si: the unit of parsed values.
         example: how a user writes one.
         units: what each unit is in SI.
         takes_bare: True where a number without a unit is meaningful (ratios, counts).
     """
 
     suffix: str
+    si: str
     example: str
     units: dict[str, float]
     takes_bare: bool = False
@@ -93,20 +95,20 @@ class Dimension:
 
 _QUANTITY = re.compile(r"(?P<number>[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>\S*)")
 
-SECONDS = Dimension("_s", "500 ns", _SECONDS)
-BYTES = Dimension("_bytes", "1 GiB", _BYTES)
-BYTES_PER_S = Dimension("_bytes_per_s", "400 Gbps", _BYTES_PER_S)
-FLOP_PER_S = Dimension("_flop_per_s", "989 TFLOP/s", _FLOP_PER_S)
-METRES = Dimension("_m", "2 m", _METRES)
-WATTS = Dimension("_w", "16 W", _WATTS)
-DOLLARS = Dimension("_usd", "800 USD", _USD)
-DECIBELS = Dimension("_db", "1.5 dB", {"dB": 1.0})
-RATIO = Dimension("_ratio", "0.8", _RATIO, takes_bare=True)
-SECONDS_PER_METRE = Dimension("_s_per_m", "4.9 ns/m", {"ns/m": 1e-9, "s/m": 1.0})
-PER_YEAR = Dimension("_per_year", "1.0 %/year", {"%/year": 0.01, "/year": 1.0})
-JOULES_PER_BIT = Dimension("_j_per_bit", "15 pJ/bit", {"pJ/bit": 1e-12, "J/bit": 1.0})
-DOLLARS_PER_JOULE = Dimension("_usd_per_j", "0.08 USD/kWh", {"USD/kWh": 1 / 3.6e6})
-COUNT = Dimension("", "64", {"": 1.0}, takes_bare=True)
+SECONDS = Dimension("_s", "s", "500 ns", _SECONDS)
+BYTES = Dimension("_bytes", "B", "1 GiB", _BYTES)
+BYTES_PER_S = Dimension("_bytes_per_s", "B/s", "400 Gbps", _BYTES_PER_S)
+FLOP_PER_S = Dimension("_flop_per_s", "FLOP/s", "989 TFLOP/s", _FLOP_PER_S)
+METRES = Dimension("_m", "m", "2 m", _METRES)
+WATTS = Dimension("_w", "W", "16 W", _WATTS)
+DOLLARS = Dimension("_usd", "USD", "800 USD", _USD)
+DECIBELS = Dimension("_db", "dB", "1.5 dB", {"dB": 1.0})
+RATIO = Dimension("_ratio", "", "0.8", _RATIO, takes_bare=True)
+SECONDS_PER_METRE = Dimension("_s_per_m", "s/m", "4.9 ns/m", {"ns/m": 1e-9, "s/m": 1.0})
+PER_YEAR = Dimension("_per_year", "/year", "1.0 %/year", {"%/year": 0.01, "/year": 1.0})
+JOULES_PER_BIT = Dimension("_j_per_bit", "J/bit", "15 pJ/bit", {"pJ/bit": 1e-12, "J/bit": 1.0})
+DOLLARS_PER_JOULE = Dimension("_usd_per_j", "USD/J", "0.08 USD/kWh", {"USD/kWh": 1 / 3.6e6})
+COUNT = Dimension("", "", "64", {"": 1.0}, takes_bare=True)
 
 #: Longest suffix first, so that ``_bytes_per_s`` is not taken for ``_s``.
 DIMENSIONS = tuple(

@@ -31,7 +31,7 @@ def ranking(rows: Sequence[Row], tie_ratio: float) -> RenderableType:
     parts: list[RenderableType] = []
     for job, rate in dict.fromkeys((row["job"], row["line_rate_bytes_per_s"]) for row in rows):
         group = [row for row in rows if (row["job"], row["line_rate_bytes_per_s"]) == (job, rate)]
-        parts += [_ranked(job, rate, group), *_not_ranked(group), Text("")]
+        parts += [_ranked(job, rate, group), *_best(group), *_not_ranked(group), Text("")]
     return Group(*parts, *_notes(rows, tie_ratio))
 
 
@@ -55,21 +55,53 @@ def _ranked(job: str, rate: float, group: Sequence[Row]) -> Table:
     ok = sorted((row for row in group if row["status"] == "ok"), key=lambda row: int(row["rank"]))
     everywhere = _unverified_everywhere(ok)
     shown = [(name, column) for name, column in _PARTS if any(row[column] > 1e-3 * row["step_time_s"] for row in ok)]
-    title = Text(f"{job}, {bit_rate(rate)} per accelerator")
+    first = group[0]
+    model, machine = (
+        engineering(first["num_parameters"], "", 4),
+        f"{first['num_accelerators']:,} {first['accelerator']}",
+    )
+    title = Text(f"{job}: {model} parameters on {machine}, {bit_rate(rate)} per accelerator")
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1, 0, 0))
     for name in ("#", "interconnect", "topology"):
         table.add_column(name, no_wrap=True)
     for name in ("step s", "MFU %", *(name for name, _ in shown), "net MW", "MJ/step", "net MUSD", "modules"):
         table.add_column(name, justify="right", no_wrap=True)
-    for row in ok:
+    for row, after in zip(ok, [*ok[1:], {"is_tie": False}], strict=False):
+        if not row["is_tie"]:
+            table.add_section()
+        is_tied = row["is_tie"] or after["is_tie"]
         star = "*" if _unverified(row) - everywhere else ""
         table.add_row(
-            f"{'=' if row['is_tie'] else ''}{row['rank']}", escape(row["interconnect"]) + star, escape(row["topology"]),
+            f"{'=' if is_tied else ''}{row['rank']}", escape(row["interconnect"]) + star, escape(row["topology"]),
             f"{row['step_time_s']:.4f}", f"{100 * row['mfu_ratio']:.1f}",
             *(f"{row[column]:.3f}" for _, column in shown), f"{row['network_power_w'] / 1e6:.3f}",
             f"{row['network_energy_j'] / 1e6:.2f}", f"{row['capex_usd'] / 1e6:.1f}", f"{row['num_modules']:,}",
         )  # fmt: skip
     return table
+
+
+def _best(group: Sequence[Row]) -> list[Text]:
+    """The answer in a line: what is fastest, what burns least, what is cheapest, and by how much."""
+    ok = [row for row in group if row["status"] == "ok"]
+    if not ok:
+        return []
+    fastest, thriftiest, cheapest = (
+        min(ok, key=lambda row: (row[column], row["rank"]))
+        for column in ("step_time_s", "network_energy_j", "capex_usd")
+    )
+    slower = [row["step_time_s"] / fastest["step_time_s"] - 1 for row in (thriftiest, cheapest)]
+    return [
+        Text(
+            f"  fastest: {_option(fastest)}, {seconds(fastest['step_time_s'])} · least network energy: "
+            f"{_option(thriftiest)}, {engineering(thriftiest['network_energy_j'], 'J')} a step, "
+            f"{100 * slower[0]:.2f} % slower · cheapest network: {_option(cheapest)}, "
+            f"{engineering(cheapest['capex_usd'], 'USD')}, {100 * slower[1]:.2f} % slower"
+        )
+    ]
+
+
+def _option(row: Row) -> str:
+    return f"{row['interconnect']} in {row['topology']}"
 
 
 def _not_ranked(group: Sequence[Row]) -> list[Text]:
@@ -84,8 +116,8 @@ def _not_ranked(group: Sequence[Row]) -> list[Text]:
 
 def _notes(rows: Sequence[Row], tie_ratio: float) -> list[Text]:
     notes = [
-        f"= step times within {100 * tie_ratio:g} % of the best of their group are a tie, decided by network "
-        "energy per step, then by price.",
+        f"= Rows between two lines tie: their step times are within {100 * tie_ratio:g} % of the fastest of them; "
+        "network energy per step, then price, decided their order.",
         "Parts of the step in seconds. Power and price are of the network: modules at both ends, cables, "
         "switches, NICs, OCS; no cooling.",
     ]

@@ -43,6 +43,9 @@ class OcsSpine(Topology):
         ports = int(equipment.interconnect.ocs_entry.ports.typical)
         if ports < pods.num_pods:
             raise NotBuildableError((f"the OCS has {ports} ports, the fabric has {pods.num_pods} pods",))
+        if pods.num_pods == 1:
+            what = f"{equipment.num_endpoints} accelerators fill one pod: there is nothing for the OCS to join"
+            raise NotBuildableError((f"{what}; make pods smaller",))
         top = _wire_ocs(pods, ports // pods.num_pods, self.floor)
         endpoint, tiers = np.arange(pods.num_endpoints), (*wire_pods(pods, self.floor), top)
         return Fabric(

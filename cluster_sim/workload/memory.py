@@ -4,7 +4,7 @@ from cluster_sim.catalogue import Accelerator
 from cluster_sim.workload.model import Model
 from cluster_sim.workload.parallel import Parallelism
 
-_GIB = 2.0**30
+_GB = 1e9
 
 
 def memory_bytes(
@@ -38,10 +38,11 @@ def why_not_fitting(needed: dict[str, float], accelerator: Accelerator) -> str:
     total, memory = sum(needed.values()), accelerator.memory.typical
     if total <= memory:
         return ""
-    parts = ", ".join(f"{kind} {amount / _GIB:.1f} GiB" for kind, amount in needed.items())
+    parts = ", ".join(f"{kind} {amount / _GB:.1f} GB" for kind, amount in needed.items())
     return (
-        f"{total / _GIB:.1f} GiB do not fit into the {memory / _GIB:.1f} GiB of {accelerator.title} ({parts}); "
-        f"largest: {max(needed, key=lambda kind: needed[kind])}. Split the model more, recompute more, or use zero1"
+        f"{total / _GB:.1f} GB do not fit into the {memory / _GB:.1f} GB of {accelerator.title} ({parts}); "
+        f"largest: {max(needed, key=lambda kind: needed[kind])}. Raise tensor or pipeline, or "
+        "set recompute: full"
     )
 
 

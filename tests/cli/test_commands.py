@@ -189,7 +189,12 @@ def test_a_folder_with_brackets_is_printed_as_it_is(cli, tmp_path):
 def test_a_comparison_prints_a_ranking_and_draws_a_figure(cli, tmp_path):
     result = cli("compare", write_comparison(tmp_path).name, "--workers", 1)
     assert result.exit_code == 0
-    for words in ("tiny, 800G per accelerator", "dsp", "not_buildable: dac (ocs)", "results: results/versus-001/"):
+    for words in (
+        "64 h100-sxm, 800G per accelerator",
+        "dsp",
+        "not_buildable: dac (ocs)",
+        "results: results/versus-001/",
+    ):
         assert words in result.stdout
     folder = tmp_path / "results" / "versus-001"
     assert {path.name for path in folder.iterdir()} == {

@@ -25,9 +25,18 @@ JOBS = st.one_of(
 )
 
 
-@given(JOBS, st.sampled_from([Clos(), OcsSpine(pod_accelerators=64, reconfigure="per_phase")]))
+CIRCUITS = OcsSpine(pod_accelerators=64, reconfigure="per_phase")
+OVER_CIRCUITS = st.builds(
+    lambda make, **changes: make(accelerators=128, data=8, global_batch=64, **changes),
+    make=st.sampled_from([small_job, moe_job]),
+    overlap_gradients=st.booleans(),
+)
+
+
+@given(st.one_of(st.tuples(JOBS, st.just(Clos())), st.tuples(OVER_CIRCUITS, st.just(CIRCUITS))))
 @settings(max_examples=25, deadline=None)
-def test_the_parts_of_the_step_time_sum_to_it(job, topology):
+def test_the_parts_of_the_step_time_sum_to_it(case):
+    job, topology = case
     schedule, outcome, _ = run_job(job, topology)
     parts = step_parts(schedule, outcome)
     assert sum(parts.values()) == pytest.approx(outcome.step_time_s, rel=1e-9)

@@ -8,7 +8,8 @@ def summary_row(interconnect, topology="clos", **changes):
     parts = {f"exposed_{kind}_s": 0.0 for kind in ("tp", "cp", "ep", "pp", "dp")}
     row = {
         "scenario": f"job / {interconnect} / {topology}", "job": "job", "interconnect": interconnect,
-        "topology": topology, "line_rate_bytes_per_s": 1e11, "status": "ok", "reason": "", "step_time_s": 10.0,
+        "topology": topology, "line_rate_bytes_per_s": 1e11, "accelerator": "b300-sxm",
+        "num_accelerators": 64, "num_parameters": 1e9, "status": "ok", "reason": "", "step_time_s": 10.0,
         "mfu_ratio": 0.431, "hfu_ratio": 0.5, "compute_s": 9.0, "bubble_s": 1.0, "switching_s": 0.0,
         "optimizer_s": 0.0, "network_energy_j": 2.5e7, "cluster_energy_j": 1e8, "network_power_w": 2.5e6,
         "capex_usd": 1.23e8, "num_modules": 12345, "rank": 1, "is_tie": False, "unverified": "", **parts,
@@ -18,7 +19,10 @@ def summary_row(interconnect, topology="clos", **changes):
 
 def not_ok(interconnect, topology, reason):
     """A row that could not be built."""
-    named = ("scenario", "job", "interconnect", "topology", "line_rate_bytes_per_s")
+    named = (
+        "scenario", "job", "interconnect", "topology", "line_rate_bytes_per_s", "accelerator", "num_accelerators",
+        "num_parameters",
+    )  # fmt: skip
     row = summary_row(interconnect, topology)
     return {name: row[name] if name in named else None for name in row} | {"status": "not_buildable", "reason": reason}
 

@@ -14,10 +14,10 @@ def shown(renderable, width=200):
 
 def test_the_ranking_has_a_table_per_job_and_rate_in_the_order_of_the_ranks(rows):
     text = shown(ranking([*rows[2::-1], *rows[3:]], 0.001))
-    assert text.index("job, 800G per accelerator") < text.index("job, 1.6T per accelerator")
+    assert text.index("64 b300-sxm, 800G per accelerator") < text.index("64 b300-sxm, 1.6T per accelerator")
     lines = [line.split() for line in text.splitlines()]
     assert [[line[0], line[1].strip("*")] for line in lines if line and line[0].strip("=").isdigit()] == [
-        ["1", "cpo"],
+        ["=1", "cpo"],
         ["=2", "dsp"],
         ["3", "lpo"],
         ["1", "dsp2"],

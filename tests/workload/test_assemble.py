@@ -64,7 +64,7 @@ def test_runs_of_collectives_are_counted_as_the_schedule_has_them():
 
 
 def test_groups_of_another_shape_do_not_share_traffic():
-    """Experts that are not spread are reduced over all ranks of a stage, not over the tensor ranks beside each other."""
+    """Experts that are not spread are reduced over all ranks of a stage, not over neighbouring tensor ranks."""
     job = small_job(experts=Experts(count=4, per_token=2, width=256))
     program = plan(job, np.arange(64) // 8)
     expert = next(c for c in program.collectives if "reduce-scatter of expert" in c.name)
