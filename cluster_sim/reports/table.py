@@ -116,7 +116,7 @@ def _not_ranked(group: Sequence[Row]) -> list[Text]:
 
 def _notes(rows: Sequence[Row], tie_ratio: float) -> list[Text]:
     notes = [
-        f"= Rows between two lines tie: their step times are within {100 * tie_ratio:g} % of the fastest of them; "
+        f"= Rows of one block tie: their step times are within {100 * tie_ratio:g} % of the fastest of them; "
         "network energy per step, then price, decided their order.",
         "Parts of the step in seconds. Power and price are of the network: modules at both ends, cables, "
         "switches, NICs, OCS; no cooling.",
