@@ -7,6 +7,10 @@ from typing import Any
 from cluster_sim.core import bit_rate
 
 Row = Mapping[str, Any]
+Part = tuple[str, str, str]
+
+#: Parts below this share of every step are not drawn.
+_SEEN = 1e-3
 
 #: Part of the step, its column, and a colour that is told apart by colour-blind readers [Okabe and Ito 2008].
 _PARTS = (
@@ -39,6 +43,7 @@ def draw_comparison(rows: Sequence[Row], folder: Path, name: str = "comparison")
     from matplotlib import pyplot as plt
 
     ok = [row for row in rows if row["status"] == "ok"]
+    parts = [part for part in _PARTS if any(row[part[1]] > _SEEN * row["step_time_s"] for row in ok)]
     keys = list(dict.fromkeys((row["job"], row["line_rate_bytes_per_s"]) for row in ok))
     groups = [[row for row in ok if (row["job"], row["line_rate_bytes_per_s"]) == key] for key in keys]
     heights = [len(group) + 2.2 for group in groups] or [3.0]
@@ -48,9 +53,10 @@ def draw_comparison(rows: Sequence[Row], folder: Path, name: str = "comparison")
             gridspec_kw={"width_ratios": (3, 1, 1), "height_ratios": heights},
         )  # fmt: skip
         for (job, rate), group, line in zip(keys, groups, axes, strict=False):
-            _draw_group(line, f"{job}, {bit_rate(rate)} per accelerator", sorted(group, key=lambda row: row["rank"]))
+            title = f"{job}, {bit_rate(rate)} per accelerator"
+            _draw_group(line, title, sorted(group, key=lambda row: row["rank"]), parts)
         handles, labels = axes[0, 0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=len(_PARTS), frameon=False)
+        figure.legend(handles, labels, loc="outside lower center", ncols=max(len(parts), 1), frameon=False)
         png, svg = folder / f"{name}.png", folder / f"{name}.svg"
         figure.savefig(png, dpi=130, metadata={"Software": None})
         figure.savefig(svg, metadata={"Date": None})
@@ -58,10 +64,10 @@ def draw_comparison(rows: Sequence[Row], folder: Path, name: str = "comparison")
     return png, svg
 
 
-def _draw_group(axes: Any, title: str, group: Sequence[Row]) -> None:
+def _draw_group(axes: Any, title: str, group: Sequence[Row], parts: Sequence[Part]) -> None:
     names = [f"{'=' if row['is_tie'] else ''}{row['rank']}  {row['interconnect']} · {row['topology']}" for row in group]
     position = range(len(group))
-    _draw_parts(axes[0], group)
+    _draw_parts(axes[0], group, parts)
     axes[0].set_yticks(position, names)
     axes[0].set_title(title, loc="left", fontweight="bold")
     axes[0].set_xlabel("step time (s)")
@@ -80,10 +86,10 @@ def _draw_group(axes: Any, title: str, group: Sequence[Row]) -> None:
         panel.spines[["top", "right"]].set_visible(False)
 
 
-def _draw_parts(panel: Any, group: Sequence[Row]) -> None:
+def _draw_parts(panel: Any, group: Sequence[Row], parts: Sequence[Part]) -> None:
     """Stacked bars; every part gets a handle in the legend."""
     left = [0.0] * len(group)
-    for label, column, colour in _PARTS:
+    for label, column, colour in parts:
         widths = [row[column] for row in group]
         panel.barh(range(len(group)), widths, left=left, color=colour, label=label, height=0.72)
         left = [start + width for start, width in zip(left, widths, strict=True)]
