@@ -23,12 +23,12 @@ Problem = tuple[tuple[str, ...], str]
 
 def raise_problems(title: str, problems: Sequence[Problem]) -> None:
     """From a validator: report several mistakes, each at its own field; does nothing where there are none."""
-    details = [
-        InitErrorDetails(type="value_error", loc=field, input=None, ctx={"error": ValueError(message)})
-        for field, message in problems
-    ]
-    if details:
-        raise ValidationError.from_exception_data(title, details)
+    if problems:
+        raise ValidationError.from_exception_data(title, [_value_error(*problem) for problem in problems])
+
+
+def _value_error(field: tuple[str, ...], message: str) -> InitErrorDetails:
+    return InitErrorDetails(type="value_error", loc=field, input=None, ctx={"error": ValueError(message)})
 
 
 class Spec(BaseModel):
@@ -64,12 +64,21 @@ class Spec(BaseModel):
 
     @model_validator(mode="wrap")
     @classmethod
-    def _suggest_known_keys(cls, data: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+    def _report_everything(cls, data: Any, handler: ModelWrapValidatorHandler[Self], info: ValidationInfo) -> Self:
+        """Suggest known keys for unknown ones, and check what can be checked although a field is wrong."""
         try:
             return handler(data)
         except ValidationError as error:
-            details = [cls._detail(dict(detail)) for detail in error.errors(include_url=False)]
+            found: list[dict[str, Any]] = [dict(detail) for detail in error.errors(include_url=False)]
+            known = {(detail["loc"], str(detail.get("ctx", {}).get("error"))) for detail in found}
+            besides = [problem for problem in cls.problems_besides(data, info.context) if problem not in known]
+            details = [*map(cls._detail, found), *(_value_error(*problem) for problem in besides)]
             raise ValidationError.from_exception_data(cls.__name__, details) from error
+
+    @classmethod
+    def problems_besides(cls, data: Any, context: Any) -> Sequence[Problem]:
+        """What is wrong between fields of unread ``data`` of which some may be wrong themselves; nothing by default."""
+        return ()
 
     @classmethod
     def _detail(cls, detail: dict[str, Any]) -> InitErrorDetails:

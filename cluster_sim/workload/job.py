@@ -1,8 +1,9 @@
 """A training job: a model, how it is split, and what runs it."""
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from cluster_sim.catalogue import Accelerator, accelerator
 from cluster_sim.collectives import COLLECTIVES
@@ -73,6 +74,20 @@ class Job(Spec):
     def _fits_together(self) -> "Job":
         raise_problems("Job", [*self._indivisible(), *self._unschedulable(), *self._too_large()])
         return self
+
+    @classmethod
+    def problems_besides(cls, data: Any, context: Any) -> Sequence[Problem]:
+        """Sizes that do not divide, where the model, the split and the numbers can be read."""
+        numbers = {"accelerators": 0, "global_batch": 0, "micro_batch": 1}
+        try:
+            given = {name: data.get(name, default) for name, default in numbers.items()}
+            if any(type(number) is not int or number < 1 for number in given.values()):
+                return ()
+            model = Model.model_validate(data["model"], context=context)
+            parallelism = Parallelism.model_validate(data["parallelism"], context=context)
+        except (AttributeError, KeyError, TypeError, ValidationError):
+            return ()
+        return cls.model_construct(**given, model=model, parallelism=parallelism)._indivisible()
 
     @property
     def accelerator_entry(self) -> Accelerator:

@@ -5,6 +5,7 @@ import textwrap
 
 import pytest
 
+from cluster_sim.config import load_config
 from tests.small import SMALL, SMALL_COMPARISON, edited, write_comparison, write_small
 
 MODEL_KEYS = "    sequence: 256"
@@ -632,3 +633,20 @@ def test_names_that_would_break_a_file_a_table_or_a_figure_are_refused(refused, 
 def test_a_tie_that_is_no_share_is_refused(refused, tmp_path, value):
     path = write_comparison(tmp_path, ("seed: 1", f"tie: {value}"))
     says(refused("compare", path.name, "--workers", 1), ("versus.yaml:1: tie",))
+
+
+def test_sizes_are_checked_although_a_name_beside_them_is_wrong(tmp_path):
+    """A misspelt accelerator does not hide that the degrees do not multiply to the accelerators."""
+    from pathlib import Path
+
+    from cluster_sim.core import ConfigError
+
+    text = Path("configs/annotated.yaml").read_text()
+    path = tmp_path / "job.yaml"
+    path.write_text(
+        text.replace("accelerator: h100-sxm", "accelerator: h100-smx").replace("    data: 8", "    data: 7")
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    fields = [line.split(": ")[1] for line in caught.value.problems]
+    assert fields == ["job.accelerators", "job.accelerator", "job.global_batch"]
