@@ -11,7 +11,7 @@ import numpy as np
 
 from cluster_sim.kernels import FlowTable, Quotient, refine
 from cluster_sim.routing import Routing
-from cluster_sim.tables import NONE, Array, Circuits, Collective, Fabric, Flows, Rows, starts_of
+from cluster_sim.tables import NONE, Array, Circuits, Collective, Fabric, Flows, Rows, Traffic, starts_of
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +109,7 @@ def route_collectives(
             numbers[same] = len(flows)
             flows.append(routing.route(collective.traffic, fabric, settings[setting], key, rows[setting]))
         route[number] = numbers[same]
+    flows = flows or [routing.route(Traffic.none(), fabric, settings[0], key, rows[0])]
     rounds = np.array([int(flow.round.max(initial=-1)) + 1 for flow in flows], np.int64)
     route_patterns = starts_of(rounds)
     table, quotient = _merge(flows, route_patterns, rows)

@@ -187,3 +187,12 @@ def test_doubling_every_capacity_halves_what_the_bytes_take():
     fast = Simulation(schedule, routes, choose_backend("numba")).run()
     latency_s = float(routes.table.latency_s[0])
     assert (slow.step_time_s - latency_s) == pytest.approx(2 * (fast.step_time_s - latency_s), rel=1e-9)
+
+
+@pytest.mark.parametrize("backend", ["numpy", "numba"])
+def test_a_job_on_one_accelerator_sends_nothing(backend):
+    """No collectives, no waiting: the step is compute and optimiser."""
+    job = small_job(accelerators=1, tensor=1, pipeline=1, data=1, global_batch=2)
+    schedule, outcome, _ = run_job(job, backend=backend)
+    parts = step_parts(schedule, outcome)
+    assert parts["compute"] + parts["optimizer"] == pytest.approx(outcome.step_time_s, rel=1e-12)
