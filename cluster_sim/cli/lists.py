@@ -4,10 +4,10 @@ import json
 
 import click
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from cluster_sim.catalogue import SECTIONS, Entry, Figure, constants, entries
+from cluster_sim.cli.console import table_console
 from cluster_sim.core import UnknownNameError
 
 
@@ -38,7 +38,7 @@ def _print_all(everything: dict[str, dict[str, Entry]], as_json: bool) -> None:
         table.add_column("unverified figures")
         for key, entry in found.items():
             table.add_row(key, entry.title, ", ".join(entry.unverified))
-        Console().print(table)
+        table_console().print(table)
 
 
 def _print_figures(title: str, figures: dict[str, Figure], as_json: bool) -> None:
@@ -51,4 +51,4 @@ def _print_figures(title: str, figures: dict[str, Figure], as_json: bool) -> Non
     for name, figure in figures.items():
         bounds = ["" if value is None else f"{value:g}" for value in (figure.typical, figure.low, figure.high)]
         table.add_row(name, *bounds, figure.unit, str(figure.year), figure.status, figure.source)
-    Console().print(table)
+    table_console().print(table)

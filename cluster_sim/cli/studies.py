@@ -18,6 +18,7 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
+from cluster_sim.cli.console import table_console
 from cluster_sim.cli.humans import Where
 from cluster_sim.config import CompareConfig, RunConfig, read_config
 from cluster_sim.core import ConfigError
@@ -78,8 +79,7 @@ def _print(done: Run, table: Any, quiet: bool, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"folder": str(done.folder), "summary": done.summary.to_pylist()}))
     elif not quiet:
-        console = Console()
-        console = Console(width=max(console.width, 150)) if not console.is_terminal else console
+        console = table_console()
         console.print(table)
         told = f"results: {done.folder}/ ({done.manifest['wall_s']:.1f} s, backend {done.manifest['backend']})"
         console.print(told, markup=False, highlight=False, soft_wrap=True)
