@@ -8,7 +8,7 @@ collective that has no circuits is switching. The parts sum to the step time.
 import numpy as np
 
 from cluster_sim.engine.simulation import Outcome
-from cluster_sim.tables import COMPUTE, CP, EP, NONE, OPTIMIZER, TASK_KINDS, TP, Array, Schedule
+from cluster_sim.tables import COMPUTE, CP, EP, NONE, TASK_KINDS, TP, Array, Schedule
 
 #: What an instant of a step can be spent on.
 PARTS = ("compute", "tp", "cp", "ep", "pp", "dp", "bubble", "switching", "optimizer")
@@ -18,7 +18,7 @@ def step_parts(schedule: Schedule, outcome: Outcome) -> dict[str, float]:
     """Seconds by part of PARTS; their sum is the step time."""
     parts = dict.fromkeys(PARTS, 0.0)
     stage = busiest_stage(schedule)
-    is_own = (schedule.stage == stage) & _is_lane(schedule)
+    is_own = (schedule.stage == stage) & schedule.is_lane
     last_own = _attribute_end(parts, schedule, outcome, stage, is_own)
     clock_s = 0.0
     for task in np.flatnonzero(is_own).tolist():
@@ -47,10 +47,6 @@ def busiest_stage(schedule: Schedule) -> int:
     """The stage with most compute, the lowest of equals."""
     busy_s = np.bincount(schedule.stage, weights=schedule.compute_s + schedule.fused_s, minlength=schedule.num_stages)
     return int(np.flatnonzero(busy_s >= busy_s.max() * (1 - 1e-9))[0])
-
-
-def _is_lane(schedule: Schedule) -> Array:
-    return np.isin(schedule.kind, (COMPUTE, OPTIMIZER))
 
 
 def _attribute_wait(

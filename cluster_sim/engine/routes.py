@@ -157,8 +157,7 @@ def _kept(old: Circuits | None, new: Circuits | None) -> Circuits:
     """Circuits that both settings have."""
     assert old is not None
     assert new is not None
-    pairs = [circuits.in_link.astype(np.int64) << 32 | circuits.out_link for circuits in (old, new)]
-    keep = np.isin(pairs[0], pairs[1])
+    keep = np.isin(old.ends, new.ends)
     return Circuits(old.src_pod[keep], old.dst_pod[keep], old.in_link[keep], old.out_link[keep], old.num_pods)
 
 
@@ -187,7 +186,7 @@ def _demand(collectives: tuple[Collective, ...], num_runs: Array, fabric: Fabric
 
 
 def _is_same(one: Circuits, other: Circuits) -> bool:
-    return np.array_equal(one.in_link, other.in_link) and np.array_equal(one.out_link, other.out_link)
+    return np.array_equal(one.ends, other.ends)
 
 
 def _merge(flows: list[Flows], route_patterns: Array, rows: tuple[Rows, ...]) -> tuple[FlowTable, Quotient]:

@@ -9,7 +9,7 @@ from simpy.events import Event
 from cluster_sim.engine.clock import Clock
 from cluster_sim.engine.network import Network
 from cluster_sim.engine.ocs import PhaseCounter
-from cluster_sim.tables import COMPUTE, NONE, OPTIMIZER, Schedule
+from cluster_sim.tables import NONE, Schedule
 
 #: Called now and then with the number of tasks that have ended.
 Progress = Callable[[int], None]
@@ -33,7 +33,7 @@ class Stages:
         self._collective: list[int] = schedule.collective.tolist()
         self._stage: list[int] = schedule.stage.tolist()
         self._duration_s: list[float] = (schedule.compute_s + schedule.fused_s).tolist()
-        is_lane = (schedule.kind == COMPUTE) | (schedule.kind == OPTIMIZER)
+        is_lane = schedule.is_lane
         self._lane = [np.flatnonzero(is_lane & (schedule.stage == s)).tolist() for s in range(schedule.num_stages)]
         self._position = [0] * schedule.num_stages
         self._waiting_for = [NONE] * schedule.num_stages
@@ -46,19 +46,19 @@ class Stages:
 
     def _work(self, stage: int) -> Generator[Event, Any, None]:
         """Process: do the stage's compute tasks in order, each as soon as it has what it needs."""
-        clock, lane, before = self.clock, self._lane[stage], NONE
+        clock, lane = self.clock, self._lane[stage]
         while self._position[stage] < len(lane):
-            task = lane[self._position[stage]]
+            position = self._position[stage]
+            task = lane[position]
             if self.needs[task]:
                 self._waiting_for[stage] = task
                 self._wake[stage] = clock.event()
                 yield self._wake[stage]
             else:
-                self.released_by[task] = before
+                self.released_by[task] = lane[position - 1] if position else NONE
             self.start_s[task] = clock.now
             yield clock.timeout(self._duration_s[task])
             self._position[stage] += 1
-            before = task
             self._end(task)
 
     def _start_collective(self, task: int, released_by: int) -> None:

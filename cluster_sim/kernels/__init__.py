@@ -4,6 +4,7 @@ from cluster_sim.kernels.advance import advance, set_capacity
 from cluster_sim.kernels.certificate import unfair_flows
 from cluster_sim.kernels.maxmin import maxmin_rates
 from cluster_sim.kernels.refine import Quotient, refine
+from cluster_sim.kernels.scramble import scrambled
 from cluster_sim.kernels.segments import segment_min, segment_sum
 from cluster_sim.kernels.state import FlowState, FlowTable, tick_s
 
@@ -14,6 +15,7 @@ __all__ = [
     "advance",
     "maxmin_rates",
     "refine",
+    "scrambled",
     "segment_min",
     "segment_sum",
     "set_capacity",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cluster_sim.kernels.scramble import scrambled
 from cluster_sim.kernels.segments import segment_sum
 from cluster_sim.tables import Array, grouped, starts_of
 
@@ -55,13 +56,13 @@ def refine(hop_starts: Array, hop_row: Array, hop_weight: Array, flow_colour: Ar
     num_rows = len(row_colour)
     hop_flow = np.repeat(np.arange(len(flow_colour), dtype=np.int32), np.diff(hop_starts))
     by_row, row_starts = grouped(hop_row, np.arange(len(hop_row)), num_rows)
-    weight_bits = _mixed(hop_weight.view(np.uint64))
+    weight_bits = scrambled(hop_weight.view(np.uint64))
     flow_class, row_class = _numbered(flow_colour), _numbered(row_colour)
     counts = (-1, -1)
     while counts != (counts := (int(flow_class.max(initial=-1)), int(row_class.max(initial=-1)))):
-        seen_by_row = _mixed(flow_class.astype(np.uint64)[hop_flow] ^ weight_bits)
+        seen_by_row = scrambled(flow_class.astype(np.uint64)[hop_flow] ^ weight_bits)
         row_class = _split(row_class, segment_sum(seen_by_row[by_row], row_starts))
-        seen_by_flow = _mixed(row_class.astype(np.uint64)[hop_row] ^ weight_bits)
+        seen_by_flow = scrambled(row_class.astype(np.uint64)[hop_row] ^ weight_bits)
         flow_class = _split(flow_class, segment_sum(seen_by_flow, hop_starts))
     return _quotient(hop_flow, hop_row, hop_weight, flow_class, row_class)
 
@@ -96,12 +97,3 @@ def _split(classes: Array, signature: Array) -> Array:
     result = np.empty(len(order), np.int32)
     result[order] = np.cumsum(new) - 1
     return result
-
-
-def _mixed(value: Array) -> Array:
-    """uint64 scrambled so that sums of different sets differ [splitmix64, Steele et al. 2014]."""
-    value = value.astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15)
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed: Array = value ^ (value >> np.uint64(31))
-    return mixed

@@ -38,6 +38,11 @@ class Circuits:
         """int32[C]: circuits of one ordered pair of pods share a number, ``src_pod * num_pods + dst_pod``."""
         return np.asarray(self.src_pod * np.int32(self.num_pods) + self.dst_pod, dtype=np.int32)
 
+    @property
+    def ends(self) -> Array:
+        """int64[C]: one number for both fixed links of a circuit; the same circuit has it under every setting."""
+        return np.asarray(self.in_link.astype(np.int64) << 32 | self.out_link)
+
 
 class PathFinder(Protocol):
     """Candidate paths of a fabric in closed form. All arrays have one row per pair of endpoints."""

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from cluster_sim.tables.columns import Array, check_columns, check_groups, same_length
 from cluster_sim.tables.traffic import Traffic
 
@@ -85,3 +87,8 @@ class Schedule:
 
     def __len__(self) -> int:
         return len(self.kind)
+
+    @property
+    def is_lane(self) -> Array:
+        """bool[T]: tasks that keep their stage's accelerators busy; a stage does them one at a time."""
+        return np.isin(self.kind, (COMPUTE, OPTIMIZER))

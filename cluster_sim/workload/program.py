@@ -90,8 +90,7 @@ class Program:
                     runs[segment.collective] += self.job.num_microbatches
         p = self.job.parallelism
         for (stage, is_backward), send in self.sends.items():
-            goes_round = stage == (0 if is_backward else p.pipeline - 1)
-            runs[send] = self.job.num_microbatches * (p.virtual_stages - goes_round)
+            runs[send] = self.job.num_microbatches * (p.virtual_stages - _goes_round(self.job, stage, is_backward))
         for rows in (*self.gathers.values(), *self.reduces.values()):
             runs[rows] = 1
         return runs
@@ -210,8 +209,7 @@ def _send_activations(program: Program, stage: int, domain: Array) -> None:
         return
     size_bytes = job.micro_batch * job.model.sequence * job.model.hidden * _BF16 / p.tensor
     for is_backward, other in ((0, (stage + 1) % p.pipeline), (1, (stage - 1) % p.pipeline)):
-        goes_round = other == (0 if not is_backward else p.pipeline - 1)
-        if goes_round and p.virtual_stages == 1:
+        if _goes_round(job, stage, is_backward) and p.virtual_stages == 1:
             continue
         groups = Groups(p.pairs(stage, other), domain)
         name = f"pp {'backward' if is_backward else 'forward'} to {other}"
@@ -273,6 +271,11 @@ def _reduce_and_gather(
             )
             program.gathers[stage].append(gather)
     return rows
+
+
+def _goes_round(job: Job, stage: int, is_backward: int) -> bool:
+    """True for a send that closes the ring of chunks: forward from the last stage, backward from the first."""
+    return stage == (0 if is_backward else job.parallelism.pipeline - 1)
 
 
 def _layers(job: Job) -> int:
