@@ -118,7 +118,6 @@ def flow_table(
         hop_starts=network.hop_starts,
         hop_row=network.hop_row,
         hop_weight=network.hop_weight,
-        num_flows=np.ones(len(network), np.int64),
     )
 
 

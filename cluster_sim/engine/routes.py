@@ -210,7 +210,7 @@ def _merge(flows: list[Flows], route_patterns: Array, rows: tuple[Rows, ...]) ->
         pattern=class_pattern,
         pattern_starts=starts_of(np.bincount(class_pattern, minlength=int(route_patterns[-1]))),
         size_bytes=size[first], latency_s=latency[first], hop_starts=quotient.hop_starts, hop_row=quotient.hop_row,
-        hop_weight=quotient.hop_weight, num_flows=quotient.num_flows,
+        hop_weight=quotient.hop_weight,
     )  # fmt: skip
     return table, quotient
 

@@ -21,7 +21,6 @@ class FlowTable:
         hop_starts: int64[C+1].
         hop_row: int32[H].
         hop_weight: float64[H], load on the row by all flows of the class together, per unit of the rate of one.
-        num_flows: int64[C], members of each class.
     """
 
     pattern: Array
@@ -31,7 +30,6 @@ class FlowTable:
     hop_starts: Array
     hop_row: Array
     hop_weight: Array
-    num_flows: Array
 
 
 @dataclass(slots=True, eq=False)
