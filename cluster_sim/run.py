@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from cluster_sim.backend import Backend, choose_backend
+from cluster_sim.backend import Backend, BackendName, choose_backend
 from cluster_sim.catalogue import Entry, scale_up
-from cluster_sim.config import RunConfig, Scenario
+from cluster_sim.config import RunConfig, Scenario, read_problem
 from cluster_sim.core import InputError, stream_key
 from cluster_sim.economics import Account, account
-from cluster_sim.engine import Outcome, Routes, Simulation, fusible, route_collectives, step_parts
+from cluster_sim.engine import Outcome, Routes, Simulation, fusible, route_collectives, run_problem, step_parts
 from cluster_sim.results import Recorder, Run, check_output, claim_folder, provenance, table_of_columns, table_of_rows
-from cluster_sim.tables import NONE, TASK_KINDS, Array, Fabric, Schedule
+from cluster_sim.tables import NONE, TASK_KINDS, Array, Fabric, FlowProblem, Schedule
 from cluster_sim.topology import Equipment
 from cluster_sim.workload import PHASES, assemble, plan
 
@@ -55,6 +55,57 @@ def simulate(
             wall_s=round(time.perf_counter() - began_s, 3),
         )  # fmt: skip
     return Run.open(folder)
+
+
+def simulate_flows(
+    path: Path,
+    output: Path | None = None,
+    overwrite: bool = False,
+    backend: BackendName = "auto",
+    time_tolerance: float = 0.0,
+) -> Run:
+    """Simulate a raw flow problem and write ``flows.arrow``.
+
+    Args:
+        path: the problem, a text file as in ``config.problem``.
+        output: folder; None for the next free ``results/<name>-NNN``.
+        overwrite: replace what an earlier run left in ``output``.
+        backend: as in ``choose_backend``.
+        time_tolerance: a flow may finish early by this fraction of its own time of sending; 0 is exact.
+
+    Returns:
+        The run; its manifest holds ``read_s``, ``compile_s``, ``sim_s`` (from arrays in memory to finish times),
+        ``num_events``, ``num_solves`` and ``largest_shift_s``.
+
+    Raises:
+        ConfigError: mistakes in the file; BackendError, OutputError, StalledFlowsError.
+    """
+    chosen, clock = choose_backend(backend), time.perf_counter
+    check_output(output, overwrite)
+    began_s = clock()
+    problem = read_problem(path)
+    read_s = clock()
+    run_problem(_smallest_problem(), chosen)
+    compiled_s = clock()
+    done = run_problem(problem, chosen, time_tolerance)
+    simulated_s = clock()
+    with Recorder(claim_folder(output, path.stem, overwrite), provenance()) as recorder:
+        columns = {"flow": np.arange(len(problem)), "start_s": problem.start_s, "finish_s": done.finish_s}
+        recorder.write("flows", table_of_columns("flows", {**columns, "size_bytes": problem.size_bytes}))
+        recorder.note(
+            problem=path.name, time_tolerance=time_tolerance, backend=chosen.name, backend_reason=chosen.why,
+            read_s=read_s - began_s, compile_s=compiled_s - read_s, sim_s=simulated_s - compiled_s,
+            num_events=done.num_events, num_solves=done.num_solves, largest_shift_s=done.largest_shift_s,
+        )  # fmt: skip
+    return Run.open(recorder.folder)
+
+
+def _smallest_problem() -> FlowProblem:
+    """Two flows over a link, for which everything is compiled that has to be."""
+    return FlowProblem(
+        capacity_bytes_per_s=np.ones(1), start_s=np.zeros(2), latency_s=np.zeros(2), size_bytes=np.ones(2),
+        hop_link=np.zeros(2, np.int32), hop_weight=np.ones(2), hop_starts=np.arange(3),
+    )  # fmt: skip
 
 
 def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda phase: None) -> dict[str, pa.Table]:

@@ -64,6 +64,29 @@ def compare(config: Path, **options: Any) -> None:
 
 
 @main.command()
+@click.argument("problem", type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path), help="Folder for the results, new or empty.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier run in --output.")
+@click.option("--backend", default="auto", help="auto, numpy, numba or cupy.")
+@click.option(
+    "--time-tolerance", default=0.0, show_default=True, type=click.FloatRange(0.0, 1.0, max_open=True),
+    help="Let a flow finish early by this fraction of its own time of sending, together with another. 0 is exact.",
+)  # fmt: skip
+@click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+def flows(problem: Path, **options: Any) -> None:
+    """Simulate a raw flow problem: links, and flows that cross them.
+
+    PROBLEM is a text file: 'n_links n_flows', for each link 'capacity_bytes_per_s latency_s', for each flow
+    'start_time_s size_bytes k link_0 ... link_k-1' (link:weight where a flow at rate r loads a link with weight * r).
+    Prints one JSON line, and writes flows.arrow.
+    """
+    with errors_for_humans():
+        from cluster_sim.cli.flows import run_flows
+
+        run_flows(problem, **options)
+
+
+@main.command()
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def catalogue(name: str | None, as_json: bool) -> None:

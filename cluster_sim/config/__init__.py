@@ -1,6 +1,16 @@
 """Configurations: Specs of the rooms below put together, read from YAML with file and line for every mistake."""
 
 from cluster_sim.config.load import load_config, read_config
+from cluster_sim.config.problem import read_problem
 from cluster_sim.config.specs import Common, CompareConfig, Comparison, RunConfig, Scenario
 
-__all__ = ["Common", "CompareConfig", "Comparison", "RunConfig", "Scenario", "load_config", "read_config"]
+__all__ = [
+    "Common",
+    "CompareConfig",
+    "Comparison",
+    "RunConfig",
+    "Scenario",
+    "load_config",
+    "read_config",
+    "read_problem",
+]

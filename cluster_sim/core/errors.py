@@ -16,6 +16,9 @@ pools rebuild errors with ``type(error)(*error.args)``.
 
 from difflib import get_close_matches
 
+#: Names that a message spells out.
+_NAMED = 5
+
 
 class ClusterSimError(Exception):
     """Base of all deliberate errors."""
@@ -91,15 +94,16 @@ class SimulationError(ClusterSimError):
 class StalledFlowsError(SimulationError):
     """Flows have bytes left, no bandwidth, and nothing scheduled that could change that."""
 
-    def __init__(self, collectives: tuple[str, ...], link: str, now_s: float) -> None:
-        super().__init__(collectives, link, now_s)
+    def __init__(self, names: tuple[str, ...], link: str, now_s: float) -> None:
+        super().__init__(names, link, now_s)
 
     def __str__(self) -> str:
-        collectives, link, now_s = self.args
+        names, link, now_s = self.args
+        others = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
         return (
-            f"{len(collectives)} collective(s) stalled at t={now_s:.9f} s (first: {collectives[0]}): every route "
-            f"crosses a link without capacity ({link}) and no event can restore it. "
-            "Check the OCS circuits and the link capacities at that time."
+            f"stalled at t={now_s:.9g} s: {', '.join(names[:_NAMED])}{others} can never finish, because {link} has no "
+            "capacity and nothing that is still to come restores it. Check the capacities of the links and the OCS "
+            "circuits at that time."
         )
 
 

@@ -2,11 +2,13 @@
 
 from cluster_sim.engine.accounting import PARTS, busiest_stage, step_parts
 from cluster_sim.engine.ocs import Switching
+from cluster_sim.engine.problem import Finishes, run_problem
 from cluster_sim.engine.routes import Routes, route_collectives
 from cluster_sim.engine.simulation import Outcome, Simulation, alone_s, fusible
 
 __all__ = [
     "PARTS",
+    "Finishes",
     "Outcome",
     "Routes",
     "Simulation",
@@ -15,5 +17,6 @@ __all__ = [
     "busiest_stage",
     "fusible",
     "route_collectives",
+    "run_problem",
     "step_parts",
 ]

@@ -11,7 +11,7 @@ from cluster_sim.backend import Backend
 from cluster_sim.core import StalledFlowsError
 from cluster_sim.engine.clock import LATE, Clock
 from cluster_sim.engine.routes import Routes
-from cluster_sim.kernels import FlowState, advance, set_capacity, tick_s
+from cluster_sim.kernels import FlowState, advance, set_capacity, settle, tick_s
 from cluster_sim.tables import NONE, Array, Collective
 
 #: Called when a collective has finished: task, time it stood still for want of bandwidth, row class that held it back.
@@ -55,11 +55,20 @@ class Network:
         set_capacity(self.routes.table, self.state, capacity, self.clock.now)
         self._ring()
 
+    def take_carried(self) -> Array:
+        """float64[4, R]: bytes, busy s, full s and peak bytes/s of every row up to now; starts to count anew."""
+        settle(self.routes.table, self.state, max(self.clock.now, self.state.now_s))
+        carried = np.stack([self.state.carried[column] for column in ("bytes", "busy_s", "full_s", "peak")])
+        for column in ("bytes", "busy_s", "full_s", "peak"):
+            self.state.carried[column] = 0.0
+        return carried
+
     def check_not_stalled(self) -> None:
         """StalledFlowsError if flows are in flight that nothing can finish."""
         waiting = [queue[0] for queue in self.queue if queue]
         if waiting:
-            row = int(self.state.bottleneck[self.state.active[0]]) if self.state.num_active else NONE
+            flying = self.state.flying
+            row = int(self.state.classes["bottleneck"][flying[0]]) if len(flying) else NONE
             names = tuple(f"{self.collectives[collective].name} (task {task})" for task, collective in waiting)
             raise StalledFlowsError(names, self.routes.link_of(row), self.clock.now)
 
@@ -93,11 +102,12 @@ class Network:
     def _end_round(self, pattern: int) -> None:
         route = int(self.routes.pattern_route[pattern])
         round_number = pattern - int(self.routes.route_patterns[route])
-        self.stalled_s[route] += float(self.state.pattern_stalled_s[pattern])
+        stalled_s, row = self.state.last_class(pattern)
+        self.stalled_s[route] += stalled_s
         if pattern + 1 < self.routes.route_patterns[route + 1]:
             self._launch(route, round_number + 1)
         else:
-            self._complete(route, int(self.state.pattern_bottleneck[pattern]))
+            self._complete(route, row)
 
     def _complete(self, route: int, row: int) -> None:
         task, _ = self.queue[route].popleft()

@@ -78,9 +78,4 @@ class OcsController:
 
     def close_setting(self) -> None:
         """Put aside what the rows carried under this setting."""
-        state = self.network.state
-        self.carried.append(
-            (self.setting, np.stack([state.row_bytes, state.row_busy_s, state.row_full_s, state.row_peak]))
-        )
-        for column in (state.row_bytes, state.row_busy_s, state.row_full_s, state.row_peak):
-            column[:] = 0.0
+        self.carried.append((self.setting, self.network.take_carried()))

@@ -1,11 +1,13 @@
 """Arrays in, arrays out: rates, the passage of time, symmetry, and the certificate of fairness."""
 
-from cluster_sim.kernels.advance import advance, set_capacity
+from cluster_sim.kernels.advance import advance, set_capacity, settle
 from cluster_sim.kernels.certificate import unfair_flows
 from cluster_sim.kernels.maxmin import maxmin_rates
+from cluster_sim.kernels.parts import independent_parts
 from cluster_sim.kernels.refine import Quotient, refine
 from cluster_sim.kernels.scramble import scrambled
 from cluster_sim.kernels.segments import segment_min, segment_sum
+from cluster_sim.kernels.slack import without_slack
 from cluster_sim.kernels.state import FlowState, FlowTable, tick_s
 
 __all__ = [
@@ -13,12 +15,15 @@ __all__ = [
     "FlowTable",
     "Quotient",
     "advance",
+    "independent_parts",
     "maxmin_rates",
     "refine",
     "scrambled",
     "segment_min",
     "segment_sum",
     "set_capacity",
+    "settle",
     "tick_s",
     "unfair_flows",
+    "without_slack",
 ]

@@ -4,8 +4,8 @@ import numpy as np
 
 from cluster_sim.backend import Backend
 from cluster_sim.kernels.maxmin import maxmin_rates
-from cluster_sim.kernels.state import FlowState, FlowTable, tick_s
-from cluster_sim.tables import Array, ragged_arange, starts_of
+from cluster_sim.kernels.state import IDLE, SENDING, WAITING, FlowState, FlowTable, tick_s
+from cluster_sim.tables import NONE, Array, ragged_arange, starts_of
 
 
 def advance(table: FlowTable, state: FlowState, now_s: float, until_s: float, backend: Backend) -> list[int]:
@@ -13,11 +13,12 @@ def advance(table: FlowTable, state: FlowState, now_s: float, until_s: float, ba
 
     Classes start and finish on the way without anybody being asked. Stops at the first instant at which a pattern
     finishes, or before the first start or finish after ``until_s``; ``state.now_s`` is the last instant at which
-    something happened, ``state.next_s`` the next.
+    something happened, ``state.next_s`` the next. A class with nothing to send or nothing to cross finishes when it
+    begins. On a row without capacity a class stands still until the row has some.
 
     Args:
         table: what may flow; not modified.
-        state: modified.
+        state: modified. Always the same backend for the same state.
         now_s: the clock, >= state.now_s; changes (starts, capacities) made at this time are already in the state.
         until_s: nobody else acts before this, >= now_s.
         backend: how rates are solved.
@@ -32,31 +33,54 @@ def advance(table: FlowTable, state: FlowState, now_s: float, until_s: float, ba
     return _advance(table, state, now_s, until_s, backend)
 
 
+def settle(table: FlowTable, state: FlowState, now_s: float) -> None:
+    """Bring the amounts of all classes and rows up to ``now_s``, >= state.now_s and <= state.next_s."""
+    if state.index is None:
+        _drain(table, state, now_s)
+    else:
+        from cluster_sim.kernels.compiled_numba import settle_numba
+
+        settle_numba(state, now_s)
+        state.now_s = max(now_s, state.now_s)
+
+
 def set_capacity(table: FlowTable, state: FlowState, capacity: Array, now_s: float) -> None:
     """Give rows new capacities, float64[R] in bytes/s, from ``now_s`` on.
 
     A class that found its path dark and has sent nothing yet starts anew: the first byte's latency comes after the
     light, and the time since its start counts as stalled.
     """
-    _drain(table, state, now_s)
+    settle(table, state, now_s)
     if now_s > state.changed_s:
-        state.changed_s, state.capacity_before = now_s, state.capacity
-    flying = state.active[: state.num_active]
+        state.changed_s, state.capacity_before = now_s, state.rows["capacity"].copy()
+    flying, classes, past = state.flying, state.classes, state.past
     was_dark, is_dark = _dark(table, flying, state.capacity_before), _dark(table, flying, capacity)
-    fresh = flying[was_dark & ~is_dark & (state.left_bytes[flying] == state.total_bytes[flying])]
-    state.stalled_s[fresh] = now_s - state.start_s[fresh]
+    has_sent = classes["left_bytes"][flying] < past["total_bytes"][flying]
+    fresh = flying[was_dark & ~is_dark & ~has_sent]
+    if state.index is not None:
+        from cluster_sim.kernels.compiled_numba import withdraw_numba
+
+        withdraw_numba(state, fresh[classes["phase"][fresh] == SENDING])
+    past["stalled_s"][fresh] = now_s - past["start_s"][fresh]
     state.begin_s[fresh] = now_s + table.latency_s[fresh]
-    state.is_sending[fresh] = 0
-    state.capacity = capacity.astype(np.float64)
-    state.is_dirty = 1
+    classes["phase"][fresh] = WAITING
+    if state.index is not None:
+        from cluster_sim.kernels.compiled_numba import set_capacity_numba, wait_numba
+
+        wait_numba(state, fresh)
+        set_capacity_numba(state, capacity)
+    state.rows["capacity"] = capacity
+    state.is_dirty = True
 
 
 def _advance(table: FlowTable, state: FlowState, now_s: float, until_s: float, backend: Backend) -> list[int]:
     """The specification."""
+    state.started.clear()
     _drain(table, state, now_s)
     while True:
-        finished = _finish(table, state)
-        _begin(state)
+        has_begun = _begin(table, state)
+        done, finished = _finish(table, state)
+        state.tally["num_events"] += int(has_begun or len(done) > 0)
         if finished:
             state.next_s = state.now_s
             return finished
@@ -72,81 +96,79 @@ def _drain(table: FlowTable, state: FlowState, to_s: float) -> None:
     """Send at constant rates until ``to_s``."""
     dt_s = to_s - state.now_s
     state.now_s = max(to_s, state.now_s)
-    sending = _sending(state)
+    sending, classes, past, rows = state.sending, state.classes, state.past, state.rows
     if dt_s <= 0.0 or not len(sending):
         return
-    state.left_bytes[sending] -= np.where(
-        np.isinf(state.rate[sending]), state.left_bytes[sending], state.rate[sending] * dt_s
-    )
-    state.stalled_s[sending] += np.where(state.rate[sending] == 0.0, dt_s, 0.0)
-    hop, owner = _hops(table, sending)
-    load = np.bincount(
-        table.hop_row[hop],
-        weights=state.rate[sending][owner] * table.hop_weight[hop],
-        minlength=len(state.capacity),
-    )
-    state.row_bytes += load * dt_s
-    state.row_busy_s += np.where(load > 0, dt_s, 0.0)
-    state.row_full_s += np.where((load > 0) & (load >= state.capacity * (1 - 1e-9)), dt_s, 0.0)
-    np.maximum(state.row_peak, load, out=state.row_peak)
+    classes["left_bytes"][sending] -= state.rate[sending] * dt_s
+    past["stalled_s"][sending] += np.where(state.rate[sending] == 0.0, dt_s, 0.0)
+    if len(state.carried):
+        load, carried = rows["load"], state.carried
+        carried["bytes"] += load * dt_s
+        carried["busy_s"] += np.where(load > 0, dt_s, 0.0)
+        carried["full_s"] += np.where((load > 0) & (load >= rows["capacity"] * (1 - 1e-9)), dt_s, 0.0)
+        carried["peak"] = np.maximum(carried["peak"], load)
 
 
-def _finish(table: FlowTable, state: FlowState) -> list[int]:
-    """Take out classes with less than a tick of sending left; the patterns whose last class that was.
+def _begin(table: FlowTable, state: FlowState) -> bool:
+    """Classes whose latency is over start to send; did any?"""
+    classes, soon_s = state.classes, state.now_s + tick_s(state.now_s)
+    begins = np.flatnonzero((classes["phase"] == WAITING) & (state.begin_s <= soon_s))
+    classes["phase"][begins], state.rate[begins], classes["bottleneck"][begins] = SENDING, 0.0, NONE
+    classes["end_s"][begins] = np.inf
+    has_nothing = (table.hop_starts[begins] == table.hop_starts[begins + 1]) | (classes["left_bytes"][begins] <= 0.0)
+    classes["end_s"][begins[has_nothing]] = state.now_s
+    state.is_dirty |= len(begins) > 0
+    return len(begins) > 0
+
+
+def _finish(table: FlowTable, state: FlowState) -> tuple[Array, list[int]]:
+    """Take out classes with less than a tick of sending left; (those, the patterns whose last class that was).
 
     Waiting for less than a tick would not move the clock, and the simulation would never end.
     """
-    sending = _sending(state)
-    done = sending[state.left_bytes[sending] <= state.rate[sending] * tick_s(state.now_s)]
-    done = np.union1d(done, sending[state.left_bytes[sending] <= 0.0])
+    sending, classes, patterns = state.sending, state.classes, state.patterns
+    early_s, soon_s = classes["end_s"][sending] - state.now_s, state.now_s + tick_s(state.now_s)
+    with np.errstate(invalid="ignore"):
+        is_near = early_s <= state.time_tolerance * (classes["end_s"][sending] - state.begin_s[sending])
+    is_done = (classes["end_s"][sending] <= soon_s) | (is_near & (early_s < np.inf))
+    done = sending[is_done]
     if not len(done):
-        return []
-    state.is_sending[done] = 0
-    state.is_dirty = 1
-    flying = state.active[: state.num_active]
-    rest = flying[~np.isin(flying, done)]
-    state.active[: len(rest)], state.num_active = rest, len(rest)
-    np.subtract.at(state.pattern_left, table.pattern[done], 1)
-    state.pattern_stalled_s[table.pattern[done]] = state.stalled_s[done]
-    state.pattern_bottleneck[table.pattern[done]] = state.bottleneck[done]
-    touched = np.unique(table.pattern[done])
-    return [int(pattern) for pattern in touched[state.pattern_left[touched] == 0]]
-
-
-def _begin(state: FlowState) -> None:
-    """Classes whose latency is over start to send."""
-    flying = state.active[: state.num_active]
-    begins = flying[(state.is_sending[flying] == 0) & (state.begin_s[flying] <= state.now_s + tick_s(state.now_s))]
-    state.is_sending[begins] = 1
-    state.is_dirty |= int(len(begins) > 0)
+        return done, []
+    shift_s = early_s[is_done & (classes["end_s"][sending] > soon_s)]
+    state.tally["largest_shift_s"] = max(state.largest_shift_s, float(shift_s.max(initial=0.0)))
+    classes["phase"][done], classes["left_bytes"][done], classes["end_s"][done] = IDLE, 0.0, state.now_s
+    state.is_dirty = True
+    touched, last = np.unique(table.pattern[done][::-1], return_index=True)
+    patterns["last"][touched], patterns["last_s"][touched] = done[::-1][last], state.now_s
+    np.subtract.at(patterns["left"], table.pattern[done], 1)
+    return done, [int(pattern) for pattern in touched[patterns["left"][touched] == 0]]
 
 
 def _solve(table: FlowTable, state: FlowState, backend: Backend) -> None:
-    """New rates for everything that sends."""
-    sending = _sending(state)
-    hop, _ = _hops(table, sending)
+    """New rates for everything that sends, and when it will finish."""
+    sending, classes, rows = state.sending, state.classes, state.rows
+    hop, owner = _hops(table, sending)
     starts = starts_of(table.hop_starts[sending + 1] - table.hop_starts[sending])
-    row, weight = backend.asarray(table.hop_row[hop]), backend.asarray(table.hop_weight[hop])
-    rate, bottleneck = maxmin_rates(backend.asarray(starts), row, weight, backend.asarray(state.capacity), backend)
-    state.rate[sending], state.bottleneck[sending] = backend.to_host(rate), backend.to_host(bottleneck)
-    state.is_dirty = 0
-    state.num_solves += 1
+    row, weight, capacity = map(backend.asarray, (table.hop_row[hop], table.hop_weight[hop], rows["capacity"].copy()))
+    rate, bottleneck = map(backend.to_host, maxmin_rates(backend.asarray(starts), row, weight, capacity, backend))
+    with np.errstate(divide="ignore"):
+        left_s = np.maximum(classes["left_bytes"][sending], 0.0) / rate
+    is_new = rate != state.rate[sending]
+    classes["end_s"][sending[is_new]] = state.now_s + left_s[is_new]
+    state.rate[sending], classes["bottleneck"][sending] = rate, bottleneck
+    rows["load"] = np.bincount(
+        table.hop_row[hop], weights=rate[owner] * table.hop_weight[hop], minlength=len(state.rows)
+    )
+    state.is_dirty = False
+    state.tally["num_solves"] += 1
 
 
 def _next_change_s(state: FlowState) -> float:
     """When the next class starts or finishes; inf if none ever does."""
-    flying = state.active[: state.num_active]
-    waiting, sending = flying[state.is_sending[flying] == 0], _sending(state)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        left_s = np.where(state.left_bytes[sending] > 0.0, state.left_bytes[sending] / state.rate[sending], 0.0)
-    ends_s = state.now_s + left_s
-    return float(min(state.begin_s[waiting].min(initial=np.inf), ends_s.min(initial=np.inf)))
-
-
-def _sending(state: FlowState) -> Array:
-    flying = state.active[: state.num_active]
-    sending: Array = flying[state.is_sending[flying] == 1]
-    return sending
+    classes = state.classes
+    waits = classes["phase"] == WAITING
+    begin_s, end_s = state.begin_s[waits], classes["end_s"][state.sending]
+    return float(min(begin_s.min(initial=np.inf), max(end_s.min(initial=np.inf), state.now_s)))
 
 
 def _hops(table: FlowTable, classes: Array) -> tuple[Array, Array]:

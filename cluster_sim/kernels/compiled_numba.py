@@ -1,302 +1,990 @@
-"""The compiled twins of ``kernels.maxmin`` and ``kernels.advance``: the same rounds, over a list instead of all flows.
+"""The compiled twins of ``kernels.maxmin`` and ``kernels.advance``: an event costs what it changes, not what exists.
 
-They stand in one file because Numba's cache looks only at the file of the function it caches: with the solver in
+*Local update.* After a departure, an arrival or a change of capacity, only flows whose rates change are solved again.
+A flow is *open* while its rate is looked for; all others are load. Rows are filled in the order of their *level*, the
+rate at which their open flows, and the others that are faster, fill what the rest leaves. The row with the least level
+is a bottleneck: its open flows, and the faster ones, get that rate. Where that makes a flow slower, its other rows have
+room again, so the flows that they held back open in turn. Everything that a level changes happens above it, so no row
+is filled twice, and what stays closed to the end keeps its rate and its time of finishing.
+
+*Departures.* Flows held back by one row are a group; a heap holds the earliest finish of every row. Where a flow has
+left its group the entry may be too early, never too late, and is put right when it comes up.
+
+All of it stands in one file because Numba's cache looks only at the file of the function it caches: with the solver in
 another file, an edited solver would go on running as it was.
 """
 
-import numpy as np
-from numba import njit
+from typing import Any, NamedTuple
 
-from cluster_sim.kernels.state import FlowState, FlowTable
-from cluster_sim.tables import NONE, Array
+import numpy as np
+from numba import njit, types
+from numba.core.options import DefaultOptions
+from numba.extending import intrinsic
+
+from cluster_sim.kernels.state import CARRIED, CLASS, IDLE, PAST, PATTERN, ROW, SENDING, WAITING, FlowState, FlowTable
+from cluster_sim.tables import NONE, Array, starts_of
+
+# mypy: disable-error-code="no-untyped-def"
+
+# Everything here works on memory that others own, so nobody has to count references, which would cost more than the
+# work. And ``net`` has so many fields that to pass it on costs more than most functions do.
+_FLAGS = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+_KNOWN = {name: value for name, value in _FLAGS.items() if hasattr(DefaultOptions, name)}
+_called_from_python = njit(cache=True, nogil=True, **{name: value for name, value in _KNOWN.items() if name == "_nrt"})
+_compiled = njit(nogil=True, **_KNOWN)
+_inlined = njit(nogil=True, forceinline=True, **_KNOWN)
 
 _TIE_RATIO = 1e-12
+_ABOVE_TIE = 1.0 + _TIE_RATIO
+_IDLE, _WAITING, _SENDING = IDLE, WAITING, SENDING
 
-# Positions of the scalars that come back.
-_NOW, _NEXT = 0, 1
-_ACTIVE, _FINISHED, _DIRTY, _SOLVES = 0, 1, 2, 3
+_HOP = np.dtype([("row", "u4"), ("slot", "u4"), ("weight", "f8")], align=True)
+_MEMBER = np.dtype([("flow", "u4"), ("hop", "u4"), ("weight", "f8")], align=True)
+_ENTRY = np.dtype([("key", "f8"), ("row", "u4"), ("unused", "u4")])
+
+
+class _Net(NamedTuple):
+    """State, and what is kept beside it; lists of ids are as long as ``at`` says.
+
+    Attributes:
+        flows: the classes of the state.
+        rate: that of the state; NaN while a flow is open.
+        begin_s: that of the state.
+        past: that of the state.
+        patterns: those of the state.
+        rows: those of the state.
+        carried: that of the state.
+        hops: record[H]; ``slot`` is where the hop stands in ``members`` while its flow sends.
+        members: record[H]; the hops over row r of flows that send are ``num_members`` from ``rows[r].first_member`` on.
+        waiting: record[2C], a heap of classes with their ``begin_s``.
+        levels: record[2R], a heap of the rows to be filled, with their least possible level.
+        level: float64[R], the keys of that heap.
+        ends: record[2R], a heap of rows with the earliest finish of a flow that they hold back.
+        end_s: float64[R], the keys of that heap.
+        next_end_s: float64[R], what they will be after the solve; NaN where they stay.
+        least: float64[R], the least level on the rows of an open flow of the row.
+        begun: uint32[C], flows that have begun since the last solve.
+        open: uint32[C], flows that are open while rows are filled in rounds.
+        changed: uint32[C], flows whose rates this solve has changed.
+        finished: uint32[P], patterns that have finished at this instant.
+        touched: uint32[R], rows to look at in the next solve.
+        filled: uint32[R], bottlenecks that this solve has found.
+        above: uint32[H], members of a row that are faster than a level.
+        due: uint32[2R], rows on which somebody may have finished.
+        at: record[1], where everything stands, how long the lists are, and the addresses of all other columns.
+    """
+
+    flows: Array
+    rate: Array
+    begin_s: Array
+    past: Array
+    patterns: Array
+    rows: Array
+    carried: Array
+    hops: Array
+    members: Array
+    waiting: Array
+    levels: Array
+    level: Array
+    ends: Array
+    end_s: Array
+    next_end_s: Array
+    least: Array
+    begun: Array
+    open: Array
+    changed: Array
+    finished: Array
+    touched: Array
+    filled: Array
+    above: Array
+    due: Array
+    at: Array
+
+
+_AT = np.dtype(
+    [(name, "f8") for name in ("now_s", "next_s", "time_tolerance", "largest_shift_s", "first_begin_s")]
+    + [
+        (name, "i8")
+        for name in (
+            "num_events", "num_steps", "num_solves", "num_waiting", "num_sending", "num_open", "num_begun",
+            "num_touched", "num_changed", "num_filled", "num_levels", "num_ends", "num_due", "num_finished",
+            "is_gathering",
+        )
+    ]
+    + [(f"{name}_at", "i8") for name in _Net._fields] + [(f"{name}_length", "i8") for name in _Net._fields]
+)  # fmt: skip
 
 
 def maxmin_rates_numba(hop_starts: Array, hop_row: Array, hop_weight: Array, capacity: Array) -> tuple[Array, Array]:
-    """Same contract as ``kernels.maxmin_rates``."""
+    """Same contract as ``kernels.maxmin_rates``: the rates of flows that all begin now."""
     num_flows = len(hop_starts) - 1
-    rate, bottleneck = np.full(num_flows, np.inf), np.full(num_flows, NONE, np.int32)
-    flows = np.arange(num_flows, dtype=np.int32)
-    weight, load, share, least = np.zeros((4, len(capacity)))
-    fill(
-        flows,
-        num_flows,
-        hop_starts,
-        hop_row,
-        hop_weight,
-        capacity,
-        rate,
-        bottleneck,
-        weight,
-        load,
-        share,
-        least,
-    )
-    return rate, bottleneck
+    zeros = np.zeros(num_flows)
+    table = FlowTable(
+        pattern=np.zeros(num_flows, np.int32), pattern_starts=np.array([0, num_flows]), size_bytes=zeros + 1.0,
+        latency_s=zeros, hop_starts=hop_starts, hop_row=hop_row, hop_weight=hop_weight,
+    )  # fmt: skip
+    state = FlowState.idle(table, capacity)
+    state.start(table, 0, 0.0)
+    net = _net_of(table, state)
+    _begin_all(net.at)
+    rate = np.where(hop_starts[1:] > hop_starts[:-1], state.rate, np.inf)
+    return rate, state.classes["bottleneck"].copy()
 
 
 def advance_numba(table: FlowTable, state: FlowState, now_s: float, until_s: float) -> list[int]:
-    """Same contract as ``kernels.advance``: one call per change of the network."""
-    times = np.array((state.now_s, np.inf))
-    counts = np.array((state.num_active, 0, state.is_dirty, state.num_solves), dtype=np.int64)
-    finished = np.empty(state.num_active, np.int32)
-    _run(
-        times, counts, finished, now_s, until_s,
-        (table.pattern, table.size_bytes, table.hop_starts, table.hop_row, table.hop_weight),
-        (
-            state.active, state.begin_s, state.left_bytes, state.rate, state.stalled_s, state.bottleneck,
-            state.is_sending,
-        ),
-        (state.pattern_left, state.pattern_stalled_s, state.pattern_bottleneck),
-        (state.capacity, state.row_bytes, state.row_busy_s, state.row_full_s, state.row_peak),
-        state.scratch,
+    """Same contract as ``kernels.advance``."""
+    if state.index is None:
+        state.index = _net_of(table, state)
+    net: _Net = state.index
+    for pattern in state.started:
+        _wait(net.at, table.pattern_starts[pattern], table.pattern_starts[pattern + 1])
+    state.started.clear()
+    state.now_s, state.next_s, num_finished = _run(net.at, now_s, until_s)
+    return sorted(net.finished[:num_finished].tolist()) if num_finished else []
+
+
+def settle_numba(state: FlowState, now_s: float) -> None:
+    """Same contract as ``kernels.settle``."""
+    _settle_all(state.index.at, now_s)
+
+
+def withdraw_numba(state: FlowState, flows: Array) -> None:
+    """Take sending classes, int64[...], off their rows; everything is settled."""
+    _withdraw(state.index.at, flows.astype(np.uint32))
+
+
+def wait_numba(state: FlowState, flows: Array) -> None:
+    """Let classes, int64[...], wait for their ``begin_s``."""
+    _wait_anew(state.index.at, flows.astype(np.uint32))
+
+
+def set_capacity_numba(state: FlowState, capacity: Array) -> None:
+    """Change rows; everything is settled."""
+    _change_capacity(state.index.at, capacity)
+
+
+def row_of_part_numba(hop_starts: Array, hop_row: Array, num_rows: int) -> Array:
+    """Same contract as ``kernels.parts.row_of_part``."""
+    lowest = np.arange(num_rows, dtype=np.int32)
+    row = np.full(len(hop_starts) - 1, NONE, np.int32)
+    _join(hop_starts, hop_row, lowest, row)
+    return row
+
+
+def _net_of(table: FlowTable, state: FlowState) -> _Net:
+    """Rates are found at the next event."""
+    num_flows, num_rows, num_hops = len(table.size_bytes), len(state.rows), len(table.hop_row)
+    state.classes["pattern"] = table.pattern
+    state.classes["first_hop"], state.classes["last_hop"] = table.hop_starts[:-1], table.hop_starts[1:]
+    state.rows["first_member"] = starts_of(np.bincount(table.hop_row, minlength=num_rows))[:-1]
+    hops = np.empty(num_hops, _HOP)
+    hops["row"], hops["weight"] = table.hop_row, table.hop_weight
+    at = np.zeros(1, _AT)
+    at["now_s"], at["time_tolerance"], at["first_begin_s"] = state.now_s, state.time_tolerance, np.inf
+    for name in ("num_events", "num_solves", "largest_shift_s"):
+        at[name] = state.tally[name]
+    state.tally = at
+    net = _Net(
+        flows=state.classes, rate=state.rate, begin_s=state.begin_s, past=state.past, patterns=state.patterns,
+        rows=state.rows, carried=state.carried, hops=hops, members=np.empty(num_hops, _MEMBER),
+        waiting=np.empty(2 * num_flows, _ENTRY), levels=np.empty(2 * num_rows, _ENTRY), level=np.full(num_rows, np.inf),
+        ends=np.empty(2 * num_rows, _ENTRY), end_s=np.full(num_rows, np.inf), next_end_s=np.full(num_rows, np.nan),
+        least=np.empty(num_rows), begun=_list(num_flows), open=_list(num_flows), changed=_list(num_flows),
+        finished=_list(len(state.patterns)), touched=_list(num_rows), filled=_list(num_rows), above=_list(num_hops),
+        due=_list(2 * num_rows), at=at,
     )  # fmt: skip
-    state.now_s, state.next_s = float(times[_NOW]), float(times[_NEXT])
-    state.num_active, state.is_dirty, state.num_solves = (
-        int(counts[_ACTIVE]),
-        int(counts[_DIRTY]),
-        int(counts[_SOLVES]),
-    )
-    return sorted(finished[: counts[_FINISHED]].tolist())
+    for name, array in net._asdict().items():
+        at[f"{name}_at"], at[f"{name}_length"] = array.ctypes.data, len(array)
+    return net
 
 
-@njit(cache=True, nogil=True)
-def fill(
-    flows: Array, num: int, hop_starts: Array, hop_row: Array, hop_weight: Array, capacity: Array, rate: Array,
-    bottleneck: Array, weight: Array, load: Array, share: Array, least: Array,
-) -> None:  # fmt: skip
-    """Set rate and bottleneck of the first ``num`` flows in ``flows``, as if no others existed.
-
-    ``weight`` and ``load`` are zero before and after on every row.
-    """
-    open_flows = flows[:num].copy()
-    num_open = 0
-    for i in range(num):
-        f = flows[i]
-        rate[f] = np.inf
-        bottleneck[f] = NONE
-        if hop_starts[f + 1] > hop_starts[f]:
-            open_flows[num_open] = f
-            num_open += 1
-    while num_open > 0:
-        _share_of_rows(open_flows, num_open, hop_starts, hop_row, hop_weight, capacity, weight, load, share, least)
-        _share_of_flows(open_flows, num_open, hop_starts, hop_row, share, least, rate)
-        num_open = _freeze(
-            open_flows,
-            num_open,
-            hop_starts,
-            hop_row,
-            hop_weight,
-            weight,
-            load,
-            share,
-            least,
-            rate,
-            bottleneck,
-        )
-    for i in range(num):
-        f = flows[i]
-        for h in range(hop_starts[f], hop_starts[f + 1]):
-            load[hop_row[h]] = 0.0
+def _list(length: int) -> Array:
+    return np.empty(length, np.uint32)
 
 
-@njit(cache=True, nogil=True)
-def _share_of_rows(
-    open_flows: Array, num_open: int, hop_starts: Array, hop_row: Array, hop_weight: Array, capacity: Array,
-    weight: Array, load: Array, share: Array, least: Array,
-) -> None:  # fmt: skip
-    for i in range(num_open):
-        f = open_flows[i]
-        for h in range(hop_starts[f], hop_starts[f + 1]):
-            weight[hop_row[h]] += hop_weight[h]
-    for i in range(num_open):
-        f = open_flows[i]
-        for h in range(hop_starts[f], hop_starts[f + 1]):
-            row = hop_row[h]
-            if weight[row] > 0.0:
-                share[row] = max(capacity[row] - load[row], 0.0) / weight[row]
-                least[row] = np.inf
-                weight[row] = 0.0
+@intrinsic
+def _column(typing: Any, address: Any, length: Any, dtype: Any) -> Any:
+    """The array at an address; whoever calls keeps it alive."""
+    array = types.Array(dtype.dtype, 1, "C")
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        item_bytes = context.get_constant(types.intp, context.get_abi_sizeof(context.get_data_type(dtype.dtype)))
+        view = context.make_array(array)(context, builder)
+        data = builder.inttoptr(arguments[0], view.data.type)
+        shape, strides = [arguments[1]], [item_bytes]
+        context.populate_array(view, data=data, shape=shape, strides=strides, itemsize=item_bytes, meminfo=None)
+        return view._getvalue()
+
+    return array(types.int64, types.int64, dtype), code
 
 
-@njit(cache=True, nogil=True)
-def _share_of_flows(
-    open_flows: Array,
-    num_open: int,
-    hop_starts: Array,
-    hop_row: Array,
-    share: Array,
-    least: Array,
-    rate: Array,
-) -> None:
-    for i in range(num_open):
-        f = open_flows[i]
-        flow_share = np.inf
-        for h in range(hop_starts[f], hop_starts[f + 1]):
-            flow_share = min(flow_share, share[hop_row[h]])
-        rate[f] = flow_share
-        for h in range(hop_starts[f], hop_starts[f + 1]):
-            row = hop_row[h]
-            least[row] = min(least[row], flow_share)
+@_inlined
+def _net_at(at):
+    """The net again, from the addresses of its columns: to hand over one array takes a tenth of the time of all."""
+    return _Net(
+        _column(at.flows_at, at.flows_length, CLASS), _column(at.rate_at, at.rate_length, np.float64),
+        _column(at.begin_s_at, at.begin_s_length, np.float64), _column(at.past_at, at.past_length, PAST),
+        _column(at.patterns_at, at.patterns_length, PATTERN), _column(at.rows_at, at.rows_length, ROW),
+        _column(at.carried_at, at.carried_length, CARRIED), _column(at.hops_at, at.hops_length, _HOP),
+        _column(at.members_at, at.members_length, _MEMBER), _column(at.waiting_at, at.waiting_length, _ENTRY),
+        _column(at.levels_at, at.levels_length, _ENTRY), _column(at.level_at, at.level_length, np.float64),
+        _column(at.ends_at, at.ends_length, _ENTRY), _column(at.end_s_at, at.end_s_length, np.float64),
+        _column(at.next_end_s_at, at.next_end_s_length, np.float64),
+        _column(at.least_at, at.least_length, np.float64), _column(at.begun_at, at.begun_length, np.uint32),
+        _column(at.open_at, at.open_length, np.uint32), _column(at.changed_at, at.changed_length, np.uint32),
+        _column(at.finished_at, at.finished_length, np.uint32), _column(at.touched_at, at.touched_length, np.uint32),
+        _column(at.filled_at, at.filled_length, np.uint32), _column(at.above_at, at.above_length, np.uint32),
+        _column(at.due_at, at.due_length, np.uint32), _column(at.at_at, at.at_length, _AT),
+    )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
-def _freeze(
-    open_flows: Array, num_open: int, hop_starts: Array, hop_row: Array, hop_weight: Array, weight: Array,
-    load: Array, share: Array, least: Array, rate: Array, bottleneck: Array,
-) -> int:  # fmt: skip
-    still_open = 0
-    for i in range(num_open):
-        f = open_flows[i]
-        for h in range(hop_starts[f], hop_starts[f + 1]):
-            row = hop_row[h]
-            if least[row] >= share[row] * (1.0 - _TIE_RATIO):
-                bottleneck[f] = row
-                break
-        if bottleneck[f] == NONE:
-            open_flows[still_open] = f
-            still_open += 1
-        else:
-            for h in range(hop_starts[f], hop_starts[f + 1]):
-                load[hop_row[h]] += rate[f] * hop_weight[h]
-    return still_open
+# Time
 
 
-@njit(cache=True, nogil=True)
-def _run(times, counts, finished, now_s, until_s, table, classes, patterns, rows, scratch):  # type: ignore[no-untyped-def]
-    pattern, _, hop_starts, hop_row, hop_weight = table
-    active, begin_s, left_bytes, rate, _, bottleneck, is_sending = classes
-    _drain(times, counts, now_s, table, classes, rows, scratch[0])
+@_called_from_python
+def _wait(at_array, first, last):
+    at = at_array[0]
+    net = _net_at(at)
+    for f in range(np.uint32(first), np.uint32(last)):
+        at.num_waiting = _push(net.waiting, net.begin_s, at.num_waiting, f, net.begin_s[f])
+
+
+@_called_from_python
+def _wait_anew(at_array, flows):
+    at = at_array[0]
+    net = _net_at(at)
+    for f in flows:
+        at.num_waiting = _push(net.waiting, net.begin_s, at.num_waiting, f, net.begin_s[f])
+
+
+@_called_from_python
+def _run(at_array, now_s, until_s):
+    at = at_array[0]
+    net = _net_at(at)
+    at.num_finished = 0
+    at.now_s = max(at.now_s, now_s)
     while True:
-        _finish(times, counts, finished, pattern, classes, patterns)
-        _begin(times, counts, active, begin_s, is_sending)
-        if counts[_FINISHED] > 0:
-            times[_NEXT] = times[_NOW]
-            return
-        if counts[_DIRTY]:
-            _solve(
-                counts,
-                hop_starts,
-                hop_row,
-                hop_weight,
-                active,
-                is_sending,
-                rate,
-                bottleneck,
-                rows[0],
-                scratch,
-            )
-        times[_NEXT] = _next_change_s(times[_NOW], counts[_ACTIVE], active, begin_s, left_bytes, rate, is_sending)
-        if times[_NEXT] > until_s or times[_NEXT] == np.inf:
-            return
-        _drain(times, counts, times[_NEXT], table, classes, rows, scratch[0])
+        num_before = at.num_steps
+        _begin(net, at)
+        _finish(net, at)
+        if at.num_steps > num_before:
+            at.num_events += 1
+        if at.num_finished > 0:
+            at.next_s = at.now_s
+            return at.now_s, at.next_s, at.num_finished
+        if at.num_touched + at.num_begun > 0:
+            _solve(net, at)
+        at.next_s = min(_next_begin_s(net, at), _next_end_s(net, at))
+        if at.next_s > until_s or at.next_s == np.inf:
+            return at.now_s, at.next_s, at.num_finished
+        at.now_s = at.next_s
 
 
-@njit(cache=True, nogil=True)
-def _tick_s(now_s):  # type: ignore[no-untyped-def]
+@_called_from_python
+def _begin_all(at_array):
+    """Everything that waits begins at once; for a single solve."""
+    at = at_array[0]
+    net = _net_at(at)
+    for f in range(np.uint32(len(net.flows))):
+        _enter(net, at, f)
+    _solve(net, at)
+
+
+@_inlined
+def _tick_s(now_s):
     return 4.0 * np.spacing(max(now_s, 1e-9))
 
 
-@njit(cache=True, nogil=True)
-def _drain(times, counts, to_s, table, classes, rows, load):  # type: ignore[no-untyped-def]
-    _, _, hop_starts, hop_row, hop_weight = table
-    active, _, left_bytes, rate, stalled_s, _, is_sending = classes
-    capacity, row_bytes, row_busy_s, row_full_s, row_peak = rows
-    dt_s = to_s - times[_NOW]
-    if dt_s <= 0.0:
+@_inlined
+def _begin(net, at):
+    """Classes whose latency is over start to send."""
+    soon_s = at.now_s + _tick_s(at.now_s)
+    while _next_begin_s(net, at) <= soon_s:
+        f = net.waiting[0].row
+        at.num_waiting = _pop(net.waiting, at.num_waiting)
+        if net.flows[f].phase == _WAITING:
+            _enter(net, at, f)
+
+
+@_inlined
+def _enter(net, at, f):
+    flow = net.flows[f]
+    at.num_steps += 1
+    flow.phase = _SENDING
+    flow.since_s = at.now_s
+    net.rate[f] = 0.0
+    flow.end_s = np.inf
+    flow.bottleneck = NONE
+    at.first_begin_s = min(at.first_begin_s, at.now_s)
+    first, last = flow.first_hop, flow.last_hop
+    if first == last or flow.left_bytes <= 0.0:
+        _end(net, at, f)
         return
-    times[_NOW] = to_s
-    for i in range(counts[_ACTIVE]):
-        c = active[i]
-        if is_sending[c] == 0:
-            continue
-        if rate[c] == np.inf:
-            left_bytes[c] = 0.0
+    for h in range(first, last):
+        r = net.hops[h].row
+        row = net.rows[r]
+        slot = net.rows[r].first_member + row.num_members
+        net.members[slot].flow = f
+        net.members[slot].weight = net.hops[h].weight
+        net.members[slot].hop = h
+        net.hops[h].slot = slot
+        row.num_members += 1
+    at.num_sending += 1
+    net.begun[at.num_begun] = f
+    at.num_begun += 1
+
+
+@_inlined
+def _finish(net, at):
+    """Take out every class that has less than a tick of sending left, or little enough for the tolerance.
+
+    Waiting for less than a tick would not move the clock, and the simulation would never end.
+    """
+    soon_s = at.now_s + _tick_s(at.now_s)
+    share = at.time_tolerance
+    bound_s = max(soon_s, (at.now_s - share * at.first_begin_s) / (1.0 - share)) if share > 0.0 else soon_s
+    at.num_ends = _drop_stale(net.ends, net.end_s, at.num_ends)
+    if at.num_ends == 0 or net.ends[0].key > bound_s:
+        return
+    _collect_due(net, at, bound_s)
+    for i in range(at.num_due):
+        r = net.due[i]
+        next_s = np.inf
+        slot = net.rows[r].first_member
+        while slot < net.rows[r].first_member + net.rows[r].num_members:
+            f = net.members[slot].flow
+            flow = net.flows[f]
+            if flow.bottleneck == r:
+                early_s = flow.end_s - at.now_s
+                if flow.end_s <= soon_s or early_s <= share * (flow.end_s - net.begin_s[f]):
+                    if flow.end_s > soon_s:
+                        at.largest_shift_s = max(at.largest_shift_s, early_s)
+                    _leave(net, at, f)
+                    _end(net, at, f)
+                    continue  # the last member now stands in its slot
+                next_s = min(next_s, flow.end_s)
+            slot += 1
+        at.num_ends = _push(net.ends, net.end_s, at.num_ends, r, next_s)
+
+
+@_inlined
+def _collect_due(net, at, bound_s):
+    """Rows whose earliest finish is not after ``bound_s``: the top of the heap, parents before children."""
+    net.due[0] = 0
+    num_found, i = 1, 0
+    at.num_due = 0
+    while i < num_found:
+        place = net.due[i]
+        for child in range(4 * place + 1, min(4 * place + 5, at.num_ends)):
+            if net.ends[child].key <= bound_s:
+                net.due[num_found] = child
+                num_found += 1
+        i += 1
+    for i in range(num_found):
+        entry = net.ends[net.due[i]]
+        if net.end_s[entry.row] == entry.key:
+            net.due[at.num_due] = entry.row
+            at.num_due += 1
+
+
+@_inlined
+def _end(net, at, f):
+    """A class has finished; perhaps its pattern too."""
+    flow, pattern = net.flows[f], net.patterns[net.flows[f].pattern]
+    at.num_steps += 1
+    flow.phase = _IDLE
+    flow.left_bytes = 0.0
+    flow.end_s = at.now_s
+    if pattern.last_s != at.now_s or f > pattern.last:
+        pattern.last = f
+    pattern.last_s = at.now_s
+    pattern.left -= 1
+    if pattern.left == 0:
+        net.finished[at.num_finished] = net.flows[f].pattern
+        at.num_finished += 1
+
+
+@_compiled
+def _leave(net, at, f):
+    """Take a sending class off its rows."""
+    at.num_sending -= 1
+    flow = net.flows[f]
+    _settle_flow(net, at, f)
+    for h in range(net.flows[f].first_hop, net.flows[f].last_hop):
+        r = net.hops[h].row
+        row = net.rows[r]
+        _settle_row(net, at, r)
+        row.num_members -= 1
+        slot, last = net.hops[h].slot, row.first_member + row.num_members
+        net.members[slot].flow = net.members[last].flow
+        net.members[slot].weight = net.members[last].weight
+        net.members[slot].hop = net.members[last].hop
+        net.hops[net.members[slot].hop].slot = slot
+        row.load -= net.rate[f] * net.hops[h].weight
+        if net.rate[f] > 0.0:
+            row.num_flowing -= 1
+        if row.num_flowing == 0:
+            row.load = 0.0
+        if row.num_members == 0:
+            row.fastest = 0.0
+        _touch(net, at, r)
+    if flow.bottleneck != NONE:
+        net.rows[flow.bottleneck].num_held -= 1
+
+
+@_inlined
+def _touch(net, at, r):
+    if not net.rows[r].is_touched:
+        net.rows[r].is_touched = 1
+        net.touched[at.num_touched] = r
+        at.num_touched += 1
+
+
+@_inlined
+def _next_begin_s(net, at):
+    at.num_waiting = _drop_stale(net.waiting, net.begin_s, at.num_waiting)
+    return net.waiting[0].key if at.num_waiting > 0 else np.inf
+
+
+@_inlined
+def _next_end_s(net, at):
+    """The earliest finish; entries that were too early are put right."""
+    at.num_ends = _drop_stale(net.ends, net.end_s, at.num_ends)
+    while at.num_ends > 0:
+        r, key = net.ends[0].row, net.ends[0].key
+        next_s = np.inf
+        for slot in range(net.rows[r].first_member, net.rows[r].first_member + net.rows[r].num_members):
+            flow = net.flows[net.members[slot].flow]
+            if flow.bottleneck == r:
+                next_s = min(next_s, flow.end_s)
+        if next_s <= key:
+            return max(next_s, at.now_s)
+        at.num_ends = _push(net.ends, net.end_s, at.num_ends, r, next_s)
+        at.num_ends = _drop_stale(net.ends, net.end_s, at.num_ends)
+    return np.inf
+
+
+# What has been sent and carried
+
+
+@_inlined
+def _settle_flow(net, at, f):
+    flow = net.flows[f]
+    dt_s = at.now_s - flow.since_s
+    if dt_s > 0.0:
+        flow.left_bytes -= net.rate[f] * dt_s
+        if net.rate[f] == 0.0:
+            net.past[f].stalled_s += dt_s
+        flow.since_s = at.now_s
+
+
+@_inlined
+def _settle_row(net, at, r):
+    if len(net.carried) == 0:
+        return
+    row, carried = net.rows[r], net.carried[r]
+    dt_s = at.now_s - carried.since_s
+    if dt_s > 0.0:
+        if row.load > 0.0:
+            carried.bytes += row.load * dt_s
+            carried.busy_s += dt_s
+            if row.load >= row.capacity * (1.0 - 1e-9):
+                carried.full_s += dt_s
+            carried.peak = max(carried.peak, row.load)
+        carried.since_s = at.now_s
+
+
+@_called_from_python
+def _settle_all(at_array, now_s):
+    at = at_array[0]
+    net = _net_at(at)
+    at.now_s = max(at.now_s, now_s)
+    for f in range(np.uint32(len(net.flows))):
+        if net.flows[f].phase == _SENDING:
+            _settle_flow(net, at, f)
+    for r in range(np.uint32(len(net.rows))):
+        _settle_row(net, at, r)
+
+
+@_called_from_python
+def _withdraw(at_array, flows):
+    at = at_array[0]
+    net = _net_at(at)
+    for f in flows:
+        _leave(net, at, f)
+
+
+@_called_from_python
+def _change_capacity(at_array, capacity):
+    """Everything is settled."""
+    at = at_array[0]
+    net = _net_at(at)
+    for r in range(np.uint32(len(net.rows))):
+        if net.rows[r].capacity != capacity[r]:
+            net.rows[r].capacity = capacity[r]
+            _touch(net, at, r)
+
+
+# Rates
+
+
+@_compiled
+def _solve(net, at):
+    """New rates for whatever the classes that begin, the classes that have left and the new capacities change."""
+    at.num_solves += 1
+    _gather(net, at)
+    if at.num_open == at.num_sending:
+        _fill_in_rounds(net, at)
+    _order_levels(net, at)
+    _fill_all(net, at)
+    _commit(net, at)
+
+
+@_inlined
+def _gather(net, at):
+    """Open what has to be looked at in any case."""
+    at.is_gathering = 1
+    for i in range(at.num_begun):
+        _open(net, at, net.begun[i])
+    if 2 * at.num_begun >= at.num_sending and 8 * at.num_begun >= len(net.flows):
+        for f in range(np.uint32(len(net.flows))):
+            if net.flows[f].phase == _SENDING and not np.isnan(net.rate[f]):
+                _open(net, at, f)
+    for i in range(at.num_touched):
+        r = net.touched[i]
+        row = net.rows[r]
+        row.is_touched = 0
+        _settle_row(net, at, r)
+        if row.num_members > 0:
+            _release(net, at, r, -1.0)
+            if row.load > row.capacity and net.level[r] == np.inf:
+                _note_level(net, at, r)
+    at.num_begun = 0
+    at.num_touched = 0
+    at.is_gathering = 0
+
+
+@_inlined
+def _note_level(net, at, r):
+    """The row is to be filled; ``_order_levels`` will say at what level."""
+    net.level[r] = 0.0
+    net.levels[at.num_levels].row = r
+    at.num_levels += 1
+
+
+@_inlined
+def _order_levels(net, at):
+    """A heap of what has been gathered so far, each row with a level that its own is not below."""
+    for i in range(at.num_levels):
+        r = net.levels[i].row
+        row = net.rows[r]
+        if row.num_open > 0:
+            net.level[r] = _room(row, row.load) / row.open_weight
+        net.levels[i].key = net.level[r]
+    _order(net.levels, at.num_levels)
+
+
+@_inlined
+def _fill_in_rounds(net, at):
+    """When everything is open: fill at once all rows whose level is the least on all rows of each of their flows.
+
+    As long as that freezes many flows at a time it is faster than a heap.
+    """
+    num_before = at.num_open
+    for i in range(num_before):
+        net.open[i] = net.changed[i]
+    while at.num_open > 0:
+        for i in range(at.num_levels):
+            r = net.levels[i].row
+            row = net.rows[r]
+            net.level[r] = _room(row, row.load) / row.open_weight
+            net.least[r] = np.inf
+        _least_of_rows(net, num_before)
+        for i in range(at.num_levels):
+            r = net.levels[i].row
+            if net.rows[r].num_open > 0 and net.least[r] * _ABOVE_TIE >= net.level[r]:
+                _fill(net, at, r, net.level[r])
+        _forget_filled(net, at, num_before)
+        if 4 * at.num_open > 3 * num_before:
+            return
+        num_before = at.num_open
+
+
+@_inlined
+def _least_of_rows(net, num_open):
+    for i in range(num_open):
+        flow = net.flows[net.open[i]]
+        least = np.inf
+        for h in range(flow.first_hop, flow.last_hop):
+            least = min(least, net.level[net.hops[h].row])
+        for h in range(flow.first_hop, flow.last_hop):
+            r = net.hops[h].row
+            net.least[r] = min(net.least[r], least)
+
+
+@_inlined
+def _forget_filled(net, at, num_before):
+    """Rows without open flows have no level; flows that are not open are not looked at again."""
+    num_rows, num_flows = 0, 0
+    for i in range(at.num_levels):
+        r = net.levels[i].row
+        if net.rows[r].num_open > 0:
+            net.levels[num_rows].row = r
+            num_rows += 1
         else:
-            left_bytes[c] -= rate[c] * dt_s
-        if rate[c] == 0.0:
-            stalled_s[c] += dt_s
-        for h in range(hop_starts[c], hop_starts[c + 1]):
-            load[hop_row[h]] += rate[c] * hop_weight[h]
-    for i in range(counts[_ACTIVE]):
-        c = active[i]
-        if is_sending[c] == 0:
-            continue
-        for h in range(hop_starts[c], hop_starts[c + 1]):
-            row = hop_row[h]
-            if load[row] > 0.0:
-                row_bytes[row] += load[row] * dt_s
-                row_busy_s[row] += dt_s
-                if load[row] >= capacity[row] * (1.0 - 1e-9):
-                    row_full_s[row] += dt_s
-                row_peak[row] = max(row_peak[row], load[row])
-                load[row] = 0.0
+            net.level[r] = np.inf
+    for i in range(num_before):
+        f = net.open[i]
+        if np.isnan(net.rate[f]):
+            net.open[num_flows] = f
+            num_flows += 1
+    at.num_levels = num_rows
 
 
-@njit(cache=True, nogil=True)
-def _finish(times, counts, finished, pattern, classes, patterns):  # type: ignore[no-untyped-def]
-    active, _, left_bytes, rate, stalled_s, bottleneck, is_sending = classes
-    pattern_left, pattern_stalled_s, pattern_bottleneck = patterns
-    tick = _tick_s(times[_NOW])
+@_inlined
+def _fill_all(net, at):
+    while True:
+        if at.num_open == 0:
+            _keep_overloaded(net, at)
+        at.num_levels = _drop_stale(net.levels, net.level, at.num_levels)
+        if at.num_levels == 0:
+            return
+        _fill_lowest(net, at)
+
+
+@_inlined
+def _open(net, at, f):
+    """Look for a new rate: the flow is no load, and its rows get a level, which is not below its rate so far."""
+    _change(net, at, f)
+    rate = net.rate[f]
+    net.rate[f] = np.nan
+    at.num_open += 1
+    for h in range(net.flows[f].first_hop, net.flows[f].last_hop):
+        r, weight = net.hops[h].row, net.hops[h].weight
+        row = net.rows[r]
+        _settle_row(net, at, r)
+        row.load -= rate * weight
+        row.open_weight += weight
+        row.num_open += 1
+        if not at.is_gathering:
+            if net.level[r] > rate:
+                at.num_levels = _push(net.levels, net.level, at.num_levels, r, rate)
+        elif net.level[r] == np.inf:
+            _note_level(net, at, r)
+
+
+@_inlined
+def _change(net, at, f):
+    """Remember the rate before this solve."""
+    flow = net.flows[f]
+    if not flow.is_changed:
+        _settle_flow(net, at, f)
+        flow.is_changed = 1
+        flow.rate_before = net.rate[f]
+        net.changed[at.num_changed] = f
+        at.num_changed += 1
+
+
+@_inlined
+def _release(net, at, r, level):
+    """A row has room again: open the flows that it held back above ``level``."""
+    row = net.rows[r]
+    if row.num_held == 0 or row.released_at == at.num_solves:
+        return
+    row.released_at = at.num_solves
+    for slot in range(net.rows[r].first_member, net.rows[r].first_member + row.num_members):
+        f = net.members[slot].flow
+        if (net.rate[f] > level * _ABOVE_TIE) & (net.flows[f].bottleneck == r):
+            _open(net, at, f)
+
+
+@_inlined
+def _fill_lowest(net, at):
+    """Fill the row with the least level, or find that its level is not the least."""
+    r = net.levels[0].row
+    row = net.rows[r]
+    level = 0.0
+    if row.num_open > 0:
+        level = _room(row, row.load) / row.open_weight
+        if _is_not_lowest(net, at, r, level):
+            return
+    elif row.load <= row.capacity * _ABOVE_TIE:
+        net.level[r] = np.inf
+        return
+    if row.num_open == 0 or row.fastest > level * _ABOVE_TIE:
+        level = _level(net, r, level)
+        if _is_not_lowest(net, at, r, level):
+            return
+    net.level[r] = np.inf
+    at.num_levels = _pop(net.levels, at.num_levels)
+    _fill(net, at, r, level)
+
+
+@_inlined
+def _room(row, load):
+    """What a load leaves, not below 0; nothing on a row without capacity, whatever the last bit of the load says."""
+    return max(row.capacity - load, 0.0) if row.capacity > 0.0 else 0.0
+
+
+@_inlined
+def _is_not_lowest(net, at, r, level):
+    """Is another row nearer to the top? Then the first one goes to its place."""
+    others = np.inf
+    for child in range(1, min(5, at.num_levels)):
+        others = min(others, net.levels[child].key)
+    if level <= others * _ABOVE_TIE:
+        return False
+    net.level[r] = level
+    _sink(net.levels, at.num_levels, 0, r, level)
+    return True
+
+
+@_inlined
+def _level(net, r, level):
+    """The rate, not below ``level``, at which open flows and others that are faster fill the row; sums are taken anew.
+
+    Newton's method from below, on a function that is concave and consists of straight lines: it ends on the root.
+    """
+    row = net.rows[r]
+    load, open_weight, fastest, num_above = 0.0, 0.0, level, 0
+    load_above, weight_above = 0.0, 0.0
+    for slot in range(row.first_member, row.first_member + row.num_members):
+        rate, weight = net.rate[net.members[slot].flow], net.members[slot].weight
+        if np.isnan(rate):
+            open_weight += weight
+        else:
+            load += rate * weight
+            if rate > level:
+                net.above[num_above] = slot
+                num_above += 1
+                load_above += rate * weight
+                weight_above += weight
+                fastest = max(fastest, rate)
+    row.load, row.open_weight, row.fastest = load, open_weight, fastest
+    while num_above > 0:
+        higher = _room(row, load - load_above) / (open_weight + weight_above)
+        if higher <= level * _ABOVE_TIE:
+            break
+        level, num_before, num_above, load_above, weight_above = higher, num_above, 0, 0.0, 0.0
+        for i in range(num_before):
+            slot = net.above[i]
+            rate, weight = net.rate[net.members[slot].flow], net.members[slot].weight
+            if rate > level:
+                net.above[num_above] = slot
+                num_above += 1
+                load_above += rate * weight
+                weight_above += weight
+    if num_above == 0 and open_weight > 0.0:
+        level = max(level, _room(row, load) / open_weight)
+    return level
+
+
+@_inlined
+def _fill(net, at, r, level):
+    """The row is a bottleneck: its open flows and the faster ones get its level."""
+    row = net.rows[r]
+    if np.isnan(net.next_end_s[r]):
+        net.filled[at.num_filled] = r
+        at.num_filled += 1
+    net.next_end_s[r] = np.inf
+    for slot in range(net.rows[r].first_member, net.rows[r].first_member + row.num_members):
+        f = net.members[slot].flow
+        rate = net.rate[f]
+        if np.isnan(rate) or rate > level * _ABOVE_TIE:
+            _freeze(net, at, f, r, level)
+        elif net.flows[f].bottleneck == r:
+            net.next_end_s[r] = min(net.next_end_s[r], net.flows[f].end_s)
+    row.fastest = level
+
+
+@_inlined
+def _freeze(net, at, f, r, level):
+    """Give a flow its rate, or the one it had where they are the same; rows that held it back have room if it falls."""
+    _change(net, at, f)
+    flow = net.flows[f]
+    was_open = np.isnan(net.rate[f])
+    before = flow.rate_before if was_open else net.rate[f]
+    rate = before if abs(level - before) <= _TIE_RATIO * before else level
+    if was_open:
+        at.num_open -= 1
+    for h in range(net.flows[f].first_hop, net.flows[f].last_hop):
+        q, weight = net.hops[h].row, net.hops[h].weight
+        row = net.rows[q]
+        if was_open:
+            row.load += rate * weight
+            row.num_open -= 1
+            row.open_weight = row.open_weight - weight if row.num_open > 0 else 0.0
+            row.fastest = max(row.fastest, rate)
+        else:
+            _settle_row(net, at, q)
+            row.load += (rate - before) * weight
+    if flow.bottleneck != r:
+        if flow.bottleneck != NONE:
+            net.rows[flow.bottleneck].num_held -= 1
+        flow.bottleneck = r
+        net.rows[r].num_held += 1
+    net.rate[f] = rate
+    if rate < before:
+        for h in range(net.flows[f].first_hop, net.flows[f].last_hop):
+            if net.hops[h].row != r:
+                _release(net, at, net.hops[h].row, level)
+
+
+@_inlined
+def _keep_overloaded(net, at):
+    """Nobody is open: only rows that carry too much are left to look at."""
+    for i in range(at.num_levels):
+        r = net.levels[i].row
+        if net.rows[r].load <= net.rows[r].capacity * _ABOVE_TIE:
+            net.level[r] = np.inf
+    at.num_levels = _compact(net.levels, net.level, at.num_levels)
+
+
+@_inlined
+def _commit(net, at):
+    """When everybody finishes at the new rates."""
+    num_stopped = 0
+    for i in range(at.num_changed):
+        f = net.changed[i]
+        flow = net.flows[f]
+        rate, before = net.rate[f], flow.rate_before
+        flow.is_changed = 0
+        if rate != before:
+            flow.end_s = at.now_s + max(flow.left_bytes, 0.0) / rate if rate > 0.0 else np.inf
+            if before == 0.0:
+                _count_flowing(net, f, 1)
+            elif rate == 0.0:
+                net.changed[num_stopped] = f
+                num_stopped += 1
+        r = flow.bottleneck
+        net.next_end_s[r] = min(net.next_end_s[r], flow.end_s)
+    for i in range(num_stopped):  # last, because a row on which nothing flows any more has no load at all
+        _count_flowing(net, net.changed[i], -1)
+    for i in range(at.num_filled):
+        r = net.filled[i]
+        if net.next_end_s[r] != net.end_s[r]:
+            at.num_ends = _push(net.ends, net.end_s, at.num_ends, r, net.next_end_s[r])
+        net.next_end_s[r] = np.nan
+    at.num_changed = 0
+    at.num_filled = 0
+
+
+@_compiled
+def _count_flowing(net, f, change):
+    for h in range(net.flows[f].first_hop, net.flows[f].last_hop):
+        row = net.rows[net.hops[h].row]
+        row.num_flowing += change
+        if row.num_flowing == 0:
+            row.load = 0.0
+
+
+# Parts that share no row
+
+
+@_called_from_python
+def _join(hop_starts, hop_row, lowest, row):
+    """Union-find: ``lowest`` points towards the lowest row that a row is joined with."""
+    for f in range(len(row)):
+        first = hop_starts[f]
+        for h in range(first + 1, hop_starts[f + 1]):
+            one, other = _root(lowest, hop_row[first]), _root(lowest, hop_row[h])
+            lowest[max(one, other)] = min(one, other)
+    for f in range(len(row)):
+        if hop_starts[f] < hop_starts[f + 1]:
+            row[f] = _root(lowest, hop_row[hop_starts[f]])
+
+
+@_inlined
+def _root(lowest, r):
+    while lowest[r] != r:
+        lowest[r] = lowest[lowest[r]]
+        r = lowest[r]
+    return r
+
+
+# Heaps of rows with four children to a parent. ``key[r]`` is the key of row r, inf while it is not there; an entry with
+# another key is stale and drops out when it comes up. So nobody has to know where a row stands.
+
+
+@_inlined
+def _push(heap, key, size, r, new_key):
+    """Insert row ``r``, or give it another key; inf takes it out. Returns the new size, stale entries included."""
+    key[r] = new_key
+    if new_key == np.inf:
+        return size
+    if size == len(heap):
+        size = _compact(heap, key, size)
+    _rise(heap, size, r, new_key)
+    return size + 1
+
+
+@_compiled
+def _drop_stale(heap, key, size):
+    """Make the first entry a valid one, if there is any. Returns the new size."""
+    while size > 0 and key[heap[0].row] != heap[0].key:
+        size = _pop(heap, size)
+    return size
+
+
+@_inlined
+def _pop(heap, size):
+    """Take out the first entry. Returns the new size."""
+    size -= 1
+    _sink(heap, size, 0, heap[size].row, heap[size].key)
+    return size
+
+
+@_compiled
+def _compact(heap, key, size):
+    """Drop all stale entries and order the rest anew. Returns the new size."""
     kept = 0
-    for i in range(counts[_ACTIVE]):
-        c = active[i]
-        if is_sending[c] == 1 and (left_bytes[c] <= rate[c] * tick or left_bytes[c] <= 0.0):
-            is_sending[c] = 0
-            counts[_DIRTY] = 1
-            p = pattern[c]
-            pattern_stalled_s[p] = stalled_s[c]
-            pattern_bottleneck[p] = bottleneck[c]
-            pattern_left[p] -= 1
-            if pattern_left[p] == 0:
-                finished[counts[_FINISHED]] = p
-                counts[_FINISHED] += 1
-        else:
-            active[kept] = c
+    for i in range(size):
+        r = heap[i].row
+        if key[r] == heap[i].key:
+            heap[kept].row, heap[kept].key = r, key[r]
             kept += 1
-    counts[_ACTIVE] = kept
+    _order(heap, kept)
+    return kept
 
 
-@njit(cache=True, nogil=True)
-def _begin(times, counts, active, begin_s, is_sending):  # type: ignore[no-untyped-def]
-    tick = _tick_s(times[_NOW])
-    for i in range(counts[_ACTIVE]):
-        c = active[i]
-        if is_sending[c] == 0 and begin_s[c] <= times[_NOW] + tick:
-            is_sending[c] = 1
-            counts[_DIRTY] = 1
+@_compiled
+def _order(heap, size):
+    for i in range((size - 2) // 4, -1, -1):
+        _sink(heap, size, i, heap[i].row, heap[i].key)
 
 
-@njit(cache=True, nogil=True)
-def _solve(counts, hop_starts, hop_row, hop_weight, active, is_sending, rate, bottleneck, capacity, scratch):  # type: ignore[no-untyped-def]
-    sending = np.empty(counts[_ACTIVE], np.int32)
-    num = 0
-    for i in range(counts[_ACTIVE]):
-        if is_sending[active[i]] == 1:
-            sending[num] = active[i]
-            num += 1
-    fill(
-        sending, num, hop_starts, hop_row, hop_weight, capacity, rate, bottleneck,
-        scratch[0], scratch[1], scratch[2], scratch[3],
-    )  # fmt: skip
-    counts[_DIRTY] = 0
-    counts[_SOLVES] += 1
+@_inlined
+def _rise(heap, i, r, key):
+    """Row ``r`` gets place ``i``, or one nearer to the top."""
+    while i > 0:
+        parent = (i - 1) >> 2
+        if heap[parent].key <= key:
+            break
+        heap[i].row, heap[i].key = heap[parent].row, heap[parent].key
+        i = parent
+    heap[i].row, heap[i].key = r, key
 
 
-@njit(cache=True, nogil=True)
-def _next_change_s(now_s, num_active, active, begin_s, left_bytes, rate, is_sending):  # type: ignore[no-untyped-def]
-    next_s = np.inf
-    for i in range(num_active):
-        c = active[i]
-        if is_sending[c] == 0:
-            next_s = min(next_s, begin_s[c])
-        elif left_bytes[c] <= 0.0:
-            next_s = now_s
-        elif rate[c] > 0.0:
-            next_s = min(next_s, now_s + left_bytes[c] / rate[c])
-    return next_s
+@_compiled
+def _sink(heap, size, i, r, key):
+    """Row ``r`` gets place ``i``, or one further down."""
+    while 4 * i + 4 < size:
+        least = 4 * i + 1  # sums instead of branches, which nobody could predict
+        least += heap[least + 1].key < heap[least].key
+        other = 4 * i + 3
+        other += heap[other + 1].key < heap[other].key
+        least += (other - least) * (heap[other].key < heap[least].key)
+        if heap[least].key >= key:
+            heap[i].row, heap[i].key = r, key
+            return
+        heap[i].row, heap[i].key = heap[least].row, heap[least].key
+        i = least
+    if 4 * i + 1 < size:
+        least = 4 * i + 1
+        for child in range(least + 1, size):
+            if heap[child].key < heap[least].key:
+                least = child
+        if heap[least].key < key:
+            heap[i].row, heap[i].key = heap[least].row, heap[least].key
+            i = least
+    heap[i].row, heap[i].key = r, key

@@ -1,10 +1,35 @@
 """What may flow, and where everything stands: the tables that the kernels work on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from cluster_sim.tables import Array
+
+#: What a class of flows is doing.
+IDLE, WAITING, SENDING = 0, 1, 2
+
+# What an event touches stands together and fills one line of the cache.
+CLASS = np.dtype(
+    [
+        ("rate_before", "f8"), ("since_s", "f8"), ("left_bytes", "f8"), ("end_s", "f8"),
+        ("bottleneck", "i4"), ("first_hop", "u4"), ("last_hop", "u4"), ("pattern", "u4"), ("phase", "i4"),
+        ("is_changed", "i4"), ("unused", "f8"),
+    ]
+)  # fmt: skip
+PAST = np.dtype([("start_s", "f8"), ("total_bytes", "f8"), ("stalled_s", "f8")])
+PATTERN = np.dtype([("last_s", "f8"), ("last", "i4"), ("left", "i4")])
+ROW = np.dtype(
+    [
+        ("capacity", "f8"), ("load", "f8"), ("open_weight", "f8"), ("fastest", "f8"), ("num_members", "u4"),
+        ("num_held", "i4"), ("num_open", "i4"), ("num_flowing", "i4"), ("first_member", "u4"), ("released_at", "i4"),
+        ("is_touched", "i4"), ("unused", "i4"),
+    ]
+)  # fmt: skip
+CARRIED = np.dtype([(name, "f8") for name in ("bytes", "busy_s", "full_s", "peak", "since_s")])
+TALLY = np.dtype([("num_events", "i8"), ("num_solves", "i8"), ("largest_shift_s", "f8")])
+_LINE_BYTES = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -16,10 +41,10 @@ class FlowTable:
     Attributes:
         pattern: int32[C], ascending.
         pattern_starts: int64[P+1], where each pattern's classes start.
-        size_bytes: float64[C].
+        size_bytes: float64[C], >= 0.
         latency_s: float64[C], between the start of the pattern and the first byte.
         hop_starts: int64[C+1].
-        hop_row: int32[H].
+        hop_row: int32[H], a class crosses a row at most once.
         hop_weight: float64[H], load on the row by all flows of the class together, per unit of the rate of one.
     """
 
@@ -36,89 +61,126 @@ class FlowTable:
 class FlowState:
     """Where everything stands at ``now_s``; the only thing here that is written to.
 
+    Columns are fields of three arrays of records, so that what belongs to one class or row lies in one place of the
+    memory. Amounts of a class or row hold up to its ``since_s``; ``settle`` brings all of them up to ``now_s``.
+
     Attributes:
-        now_s: up to here all bytes are accounted for.
-        next_s: the next start or finish of a class if nothing else happens; inf if there is none.
-        is_dirty: 1 when rates have to be solved again.
-        active: int32[C], the classes in flight, the first ``num_active`` entries.
-        num_active: classes in flight.
-        start_s: float64[C], when each class was put in flight.
-        begin_s: float64[C], when it starts sending.
-        total_bytes: float64[C], what it had to send.
-        left_bytes: float64[C], still to send.
+        classes: record[C]; ``phase`` (IDLE, WAITING for its latency, SENDING), ``left_bytes`` still to send,
+            ``end_s`` when it finishes at that rate, or has finished, ``bottleneck`` the row that holds it back,
+            NONE for none.
         rate: float64[C], bytes/s now.
-        stalled_s: float64[C], time spent without any bandwidth since it started sending.
-        bottleneck: int32[C], the row that holds it back.
-        is_sending: int8[C], 1 between begin and finish.
-        pattern_left: int32[P], classes of a pattern that have not finished.
-        pattern_stalled_s: float64[P], time its last class stood still.
-        pattern_bottleneck: int32[P], what held back its last class at the end.
-        capacity: float64[R], bytes/s now.
-        capacity_before: float64[R], bytes/s before the last instant in which it changed.
-        changed_s: that instant.
-        row_bytes: float64[R], carried since the last reset.
-        row_busy_s: float64[R], time with any load.
-        row_full_s: float64[R], time at capacity.
-        row_peak: float64[R], highest load, bytes/s.
-        num_solves: solves so far.
-        scratch: float64[R] columns that the compiled twin works in, the first two zero between calls.
+        begin_s: float64[C], when it starts sending.
+        past: record[C]; ``start_s`` when it was put in flight, ``total_bytes`` it had to send, ``stalled_s`` time
+            without any bandwidth.
+        patterns: record[P]; ``left`` classes that have not finished, ``last`` the class that finished last, the
+            highest of several, ``last_s`` when.
+        rows: record[R]; ``capacity`` and ``load`` in bytes/s.
+        carried: record[R]; ``bytes``, ``busy_s`` time with any load, ``full_s`` time at capacity, ``peak`` highest load
+            in bytes/s, all since the last reset; record[0] where nobody wants to know.
+        now_s: the last instant at which something happened.
+        next_s: the next start or finish of a class if nothing else happens; inf if there is none.
+        is_dirty: True when rates have to be solved again.
+        time_tolerance: a class may finish early by this fraction of its own time of sending, together with another;
+            0 is exact.
+        tally: record[1]; ``num_events`` instants at which classes started or finished, ``num_solves`` max-min problems
+            solved, ``largest_shift_s`` the most by which a class finished early.
+        started: patterns put in flight since the last ``advance``.
+        changed_s: the last instant at which capacities changed.
+        capacity_before: float64[R], bytes/s before that instant.
+        index: what a compiled backend keeps beside all this.
     """
 
-    now_s: float
-    next_s: float
-    is_dirty: int
-    active: Array
-    num_active: int
-    start_s: Array
-    begin_s: Array
-    total_bytes: Array
-    left_bytes: Array
+    classes: Array
     rate: Array
-    stalled_s: Array
-    bottleneck: Array
-    is_sending: Array
-    pattern_left: Array
-    pattern_stalled_s: Array
-    pattern_bottleneck: Array
-    capacity: Array
+    begin_s: Array
+    past: Array
+    patterns: Array
+    rows: Array
+    carried: Array
     capacity_before: Array
-    changed_s: float
-    row_bytes: Array
-    row_busy_s: Array
-    row_full_s: Array
-    row_peak: Array
-    num_solves: int
-    scratch: tuple[Array, Array, Array, Array]
+    now_s: float = 0.0
+    next_s: float = np.inf
+    is_dirty: bool = False
+    time_tolerance: float = 0.0
+    tally: Array = field(default_factory=lambda: np.zeros(1, TALLY))
+    started: list[int] = field(default_factory=list)
+    changed_s: float = 0.0
+    index: Any = None
 
     @classmethod
-    def idle(cls, table: FlowTable, capacity: Array) -> "FlowState":
-        """Nothing in flight at time 0."""
-        classes, patterns, rows = len(table.size_bytes), len(table.pattern_starts) - 1, len(capacity)
+    def idle(
+        cls, table: FlowTable, capacity: Array, time_tolerance: float = 0.0, counts_bytes: bool = True
+    ) -> "FlowState":
+        """Nothing in flight at time 0.
+
+        Args:
+            table: what may flow.
+            capacity: float64[R], bytes/s at first.
+            time_tolerance: see there.
+            counts_bytes: whether to keep ``carried``.
+        """
+        classes = aligned_zeros(len(table.size_bytes), CLASS)
+        classes["bottleneck"] = -1
+        rows = aligned_zeros(len(capacity), ROW)
+        rows["capacity"] = capacity
+        patterns = np.zeros(len(table.pattern_starts) - 1, PATTERN)
+        carried = np.zeros(len(capacity) if counts_bytes else 0, CARRIED)
         return cls(
-            now_s=0.0, next_s=np.inf, is_dirty=0, active=np.zeros(classes, np.int32), num_active=0,
-            start_s=np.zeros(classes), begin_s=np.zeros(classes), total_bytes=np.zeros(classes),
-            left_bytes=np.zeros(classes), rate=np.zeros(classes), stalled_s=np.zeros(classes),
-            bottleneck=np.full(classes, -1, np.int32), is_sending=np.zeros(classes, np.int8),
-            pattern_left=np.zeros(patterns, np.int32), pattern_stalled_s=np.zeros(patterns),
-            pattern_bottleneck=np.full(patterns, -1, np.int32), capacity=capacity.astype(np.float64),
-            capacity_before=capacity.astype(np.float64), changed_s=0.0, row_bytes=np.zeros(rows),
-            row_busy_s=np.zeros(rows), row_full_s=np.zeros(rows), row_peak=np.zeros(rows), num_solves=0,
-            scratch=(np.zeros(rows), np.zeros(rows), np.zeros(rows), np.zeros(rows)),
+            classes=classes, rate=np.zeros(len(classes)), begin_s=np.zeros(len(classes)),
+            past=np.zeros(len(classes), PAST), patterns=patterns, rows=rows, carried=carried,
+            capacity_before=capacity.astype(np.float64), time_tolerance=time_tolerance,
         )  # fmt: skip
 
     def start(self, table: FlowTable, pattern: int, now_s: float, scale: float = 1.0) -> None:
         """Put all classes of ``pattern`` in flight at ``now_s``, ``scale`` times their size; none may be in flight."""
+        assert self.patterns["left"][pattern] == 0, f"pattern {pattern} is already in flight"
         first, last = int(table.pattern_starts[pattern]), int(table.pattern_starts[pattern + 1])
-        assert self.pattern_left[pattern] == 0, f"pattern {pattern} is already in flight"
-        self.active[self.num_active : self.num_active + last - first] = np.arange(first, last)
-        self.num_active += last - first
-        self.start_s[first:last] = now_s
+        mine, past = self.classes[first:last], self.past[first:last]
+        past["start_s"], past["stalled_s"] = now_s, 0.0
         self.begin_s[first:last] = now_s + table.latency_s[first:last]
-        self.total_bytes[first:last] = self.left_bytes[first:last] = table.size_bytes[first:last] * scale
-        self.rate[first:last] = 0.0
-        self.stalled_s[first:last] = 0.0
-        self.is_sending[first:last] = 0
-        self.pattern_left[pattern] = last - first
+        past["total_bytes"] = mine["left_bytes"] = table.size_bytes[first:last] * scale
+        mine["end_s"], mine["phase"], self.rate[first:last] = np.inf, WAITING, 0.0
+        self.patterns["left"][pattern] = last - first
+        self.patterns["last_s"][pattern] = np.nan
+        self.started.append(pattern)
+
+    @property
+    def num_events(self) -> int:
+        """Instants at which classes started or finished."""
+        return int(self.tally["num_events"][0])
+
+    @property
+    def num_solves(self) -> int:
+        """Max-min problems solved."""
+        return int(self.tally["num_solves"][0])
+
+    @property
+    def largest_shift_s(self) -> float:
+        """The most by which a class finished early."""
+        return float(self.tally["largest_shift_s"][0])
+
+    @property
+    def flying(self) -> Array:
+        """int64[...]: the classes in flight, waiting or sending."""
+        return np.flatnonzero(self.classes["phase"] != IDLE)
+
+    @property
+    def sending(self) -> Array:
+        """int64[...]: the classes that send."""
+        return np.flatnonzero(self.classes["phase"] == SENDING)
+
+    def last_class(self, pattern: int) -> tuple[float, int]:
+        """Of a pattern that has finished: (time its last class had no bandwidth, row that held it back at the end)."""
+        last = self.patterns["last"][pattern]
+        return float(self.past["stalled_s"][last]), int(self.classes["bottleneck"][last])
+
+
+def aligned_zeros(num: int, dtype: np.dtype[Any]) -> Array:
+    """Records that start where a line of the cache starts."""
+    memory = np.zeros(num * dtype.itemsize + _LINE_BYTES, np.uint8)
+    first = -memory.ctypes.data % _LINE_BYTES
+    records: Array = memory[first : first + num * dtype.itemsize].view(dtype)
+    return records
 
 
 def tick_s(now_s: float) -> float:

@@ -129,6 +129,15 @@ BOM = pa.schema(
     ]
 )
 
+FLOWS = pa.schema(
+    [
+        column("flow", _INT, "1", "row number of the problem"),
+        column("start_s", _FLOAT, "s", "start; it sends after the latency of its links"),
+        column("finish_s", _FLOAT, "s", "last byte sent"),
+        column("size_bytes", _FLOAT, "B", "sent"),
+    ]
+)
+
 SCHEMAS: dict[str, pa.Schema] = {
     "summary": SUMMARY,
     "tasks": TASKS,
@@ -136,6 +145,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "links": LINKS,
     "events": EVENTS,
     "bom": BOM,
+    "flows": FLOWS,
 }
 
 Rows = Sequence[Mapping[str, Any]]

@@ -11,6 +11,7 @@ from cluster_sim.tables.columns import (
     starts_of,
 )
 from cluster_sim.tables.fabric import NODE_KINDS, CircuitPlanner, Circuits, Fabric, Links, PathFinder
+from cluster_sim.tables.problem import FlowProblem
 from cluster_sim.tables.schedule import (
     COMPUTE,
     CP,
@@ -41,6 +42,7 @@ __all__ = [
     "Circuits",
     "Collective",
     "Fabric",
+    "FlowProblem",
     "Flows",
     "Links",
     "PathFinder",

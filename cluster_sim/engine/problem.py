@@ -1,0 +1,86 @@
+"""A raw flow problem from its first start to its last finish, without a job around it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cluster_sim.backend import Backend
+from cluster_sim.core import StalledFlowsError
+from cluster_sim.kernels import FlowState, FlowTable, advance, independent_parts, without_slack
+from cluster_sim.tables import Array, FlowProblem, ragged_arange, starts_of
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Finishes:
+    """When everything was over.
+
+    Attributes:
+        finish_s: float64[F].
+        num_events: instants at which flows began or finished, added up over parts that share no link.
+        num_solves: max-min problems solved.
+        largest_shift_s: the most by which a flow finished early to finish together with another.
+    """
+
+    finish_s: Array
+    num_events: int
+    num_solves: int
+    largest_shift_s: float
+
+
+def run_problem(problem: FlowProblem, backend: Backend, time_tolerance: float = 0.0) -> Finishes:
+    """Simulate a raw flow problem.
+
+    Args:
+        problem: F flows over L links.
+        backend: how rates are solved.
+        time_tolerance: a flow may finish early by this fraction of its own time of sending, together with another;
+            0 is exact.
+
+    Raises:
+        StalledFlowsError: flows that cross a link without capacity, and have something to send.
+    """
+    every = FlowTable(
+        pattern=np.zeros(len(problem), np.int32), pattern_starts=np.array([0, len(problem)]),
+        size_bytes=problem.size_bytes, latency_s=problem.start_s + problem.latency_s, hop_starts=problem.hop_starts,
+        hop_row=problem.hop_link, hop_weight=problem.hop_weight,
+    )  # fmt: skip
+    table, capacity = without_slack(every, problem.capacity_bytes_per_s)
+    finish_s, stalled = np.zeros(len(problem)), np.zeros(len(problem), bool)
+    num_events, num_solves, largest_shift_s, last_s = 0, 0, 0.0, 0.0
+    for flows in independent_parts(table.hop_starts, table.hop_row, len(capacity), backend):
+        part, part_capacity = _part(table, capacity, flows)
+        state = FlowState.idle(part, part_capacity, time_tolerance, counts_bytes=False)
+        state.start(part, 0, 0.0)
+        advance(part, state, 0.0, np.inf, backend)
+        finish_s[flows] = state.classes["end_s"]
+        stalled[flows[state.flying]] = True
+        num_events, num_solves = num_events + state.num_events, num_solves + state.num_solves
+        largest_shift_s, last_s = max(largest_shift_s, state.largest_shift_s), max(last_s, state.now_s)
+    if stalled.any():
+        raise _stalled(problem, np.flatnonzero(stalled), last_s)
+    return Finishes(finish_s, num_events, num_solves, largest_shift_s)
+
+
+def _part(table: FlowTable, capacity: Array, flows: Array) -> tuple[FlowTable, Array]:
+    """Some of the flows, over the rows that they cross, numbered anew."""
+    if len(flows) == len(table.size_bytes):
+        return table, capacity
+    counts = table.hop_starts[flows + 1] - table.hop_starts[flows]
+    hop = np.repeat(table.hop_starts[flows], counts) + ragged_arange(counts)
+    is_crossed = np.zeros(len(capacity), bool)
+    is_crossed[table.hop_row[hop]] = True
+    number = np.cumsum(is_crossed, dtype=np.int32) - np.int32(1)
+    part = FlowTable(
+        pattern=np.zeros(len(flows), np.int32), pattern_starts=np.array([0, len(flows)]),
+        size_bytes=table.size_bytes[flows], latency_s=table.latency_s[flows], hop_starts=starts_of(counts),
+        hop_row=number[table.hop_row[hop]], hop_weight=table.hop_weight[hop],
+    )  # fmt: skip
+    return part, capacity[is_crossed]
+
+
+def _stalled(problem: FlowProblem, flows: Array, now_s: float) -> StalledFlowsError:
+    """Names the flows and a dead link of the first."""
+    first = slice(problem.hop_starts[flows[0]], problem.hop_starts[flows[0] + 1])
+    links = problem.hop_link[first]
+    dead = links[problem.capacity_bytes_per_s[links] == 0.0]
+    return StalledFlowsError(tuple(f"flow {flow}" for flow in flows.tolist()), f"link {dead[0]}", now_s)
