@@ -1,6 +1,6 @@
 """Arrays in, arrays out: rates, the passage of time, symmetry, and the certificate of fairness."""
 
-from cluster_sim.kernels.advance import advance, set_capacity, settle
+from cluster_sim.kernels.advance import advance, reroute, set_capacity, settle
 from cluster_sim.kernels.certificate import unfair_flows
 from cluster_sim.kernels.maxmin import maxmin_rates
 from cluster_sim.kernels.parts import independent_parts
@@ -18,6 +18,7 @@ __all__ = [
     "independent_parts",
     "maxmin_rates",
     "refine",
+    "reroute",
     "scrambled",
     "segment_min",
     "segment_sum",

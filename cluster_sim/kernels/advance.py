@@ -73,6 +73,27 @@ def set_capacity(table: FlowTable, state: FlowState, capacity: Array, now_s: flo
     state.is_dirty = True
 
 
+def reroute(old: FlowTable, new: FlowTable, state: FlowState, now_s: float) -> None:
+    """Let the same classes cross other rows from ``now_s`` on; from then on ``new`` is the table of this state.
+
+    What has been sent counts, and what is on its way arrives: a class that sends goes on at once over its new rows,
+    without another latency. A class that still waits begins when it would have begun.
+
+    Args:
+        old: the table so far.
+        new: the same classes and patterns over the same number of rows.
+        state: modified.
+        now_s: the clock, >= state.now_s.
+    """
+    assert np.array_equal(old.pattern, new.pattern), "the same classes"
+    settle(old, state, now_s)
+    if state.index is not None:
+        from cluster_sim.kernels.compiled_numba import reroute_numba
+
+        reroute_numba(new, state)
+    state.is_dirty = True
+
+
 def _advance(table: FlowTable, state: FlowState, now_s: float, until_s: float, backend: Backend) -> list[int]:
     """The specification."""
     state.started.clear()

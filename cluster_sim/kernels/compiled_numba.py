@@ -148,6 +148,15 @@ def settle_numba(state: FlowState, now_s: float) -> None:
     _settle_all(state.index.at, now_s)
 
 
+def reroute_numba(table: FlowTable, state: FlowState) -> None:
+    """Start anew on the rows of ``table``; everything is settled."""
+    if state.index is not None:
+        for name in ("load", "open_weight", "fastest", "num_members", "num_held", "num_flowing", "is_touched"):
+            state.rows[name] = 0
+        state.index = _net_of(table, state)
+        _go_on(state.index.at)
+
+
 def withdraw_numba(state: FlowState, flows: Array) -> None:
     """Take sending classes, int64[...], off their rows; everything is settled."""
     _withdraw(state.index.at, flows.astype(np.uint32))
@@ -247,6 +256,18 @@ def _wait(at_array, first, last):
     net = _net_at(at)
     for f in range(np.uint32(first), np.uint32(last)):
         at.num_waiting = _push(net.waiting, net.begin_s, at.num_waiting, f, net.begin_s[f])
+
+
+@_called_from_python
+def _go_on(at_array):
+    """Whatever waits or sends goes on, on rows that know of nobody yet."""
+    at = at_array[0]
+    net = _net_at(at)
+    for f in range(np.uint32(len(net.flows))):
+        if net.flows[f].phase == _WAITING:
+            at.num_waiting = _push(net.waiting, net.begin_s, at.num_waiting, f, net.begin_s[f])
+        elif net.flows[f].phase == _SENDING:
+            _enter(net, at, f)
 
 
 @_called_from_python

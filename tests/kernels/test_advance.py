@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cluster_sim.backend import Backend, choose_backend
-from cluster_sim.kernels import FlowState, FlowTable, advance, set_capacity, settle, tick_s, unfair_flows
+from cluster_sim.kernels import FlowState, FlowTable, advance, reroute, set_capacity, settle, tick_s, unfair_flows
 from tests.kernels.exact import exact_finish_s
-from tests.strategies import History, Network, flow_table, histories
+from tests.strategies import History, Network, flow_table, histories, networks
 
 PEERS = Path(__file__).parents[3] / "shared" / "peers"
 NEVER = float("inf")
@@ -304,6 +304,86 @@ def test_a_change_concerns_only_who_crosses_the_row(backend):
     table = one_by_one([{0: 1.0}, {1: 1.0}], [100.0, 10.0], [1.0, 1.0])
     finish_s, _ = play(table, [10.0, 0.0], [0.0, 0.0], backend, changes=[(3.0, [10.0, 10.0])])
     assert finish_s == [11.0, 5.0]
+
+
+# Flows that are led elsewhere while they run
+
+
+def rerouted(
+    flows: Sequence[dict[int, float]],
+    others: Sequence[dict[int, float]],
+    size_bytes: Sequence[float],
+    capacity: Sequence[float],
+    when_s: float,
+    backend: Backend,
+    latency_s: Sequence[float] | None = None,
+) -> tuple[list[float], FlowState]:
+    """(when each flow has finished, state) of flows that start at 0 and cross other rows from ``when_s`` on."""
+    before, after = one_by_one(flows, size_bytes, latency_s), one_by_one(others, size_bytes, latency_s)
+    state, finish_s, now_s = FlowState.idle(before, np.array(capacity)), [NEVER] * len(flows), 0.0
+    for pattern in range(len(flows)):
+        state.start(before, pattern, 0.0)
+    for table, until_s in ((before, when_s), (after, NEVER)):
+        while finished := advance(table, state, now_s, until_s, backend):
+            now_s = state.now_s
+            for pattern in finished:
+                finish_s[pattern] = now_s
+        if table is before:
+            now_s = when_s
+            reroute(before, after, state, when_s)
+    settle(after, state, state.now_s)
+    return finish_s, state
+
+
+def test_a_flow_goes_on_over_other_rows_where_it_was(backend):
+    """100 B at 10 B/s; from 4 on over a row of 30 B/s: the other 60 B take 2 s, without another latency."""
+    finish_s, state = rerouted([{0: 1.0}], [{1: 1.0}], [100.0], [10.0, 30.0], 5.0, backend, [1.0])
+    assert finish_s == [7.0]
+    assert state.carried["bytes"].tolist() == [40.0, 60.0]
+
+
+def test_who_stays_gets_what_the_other_leaves(backend):
+    """
+    Two flows of 100 B share 10 B/s until 4, when one goes to a row of 40 B/s: its 80 B end at 6, the other's, now at
+    10 B/s, at 12.
+    """
+    finish_s, state = rerouted([{0: 1.0}] * 2, [{1: 1.0}, {0: 1.0}], [100.0] * 2, [10.0, 40.0], 4.0, backend)
+    assert finish_s == [6.0, 12.0]
+    assert state.carried["bytes"].tolist() == [120.0, 80.0]
+
+
+def test_a_flow_led_around_a_dead_row_stops_waiting(backend):
+    """Row 0 is dead; after 3 s of standing still 20 B take 2 s over row 1."""
+    finish_s, state = rerouted([{0: 1.0}], [{1: 1.0}], [20.0], [0.0, 10.0], 3.0, backend)
+    assert finish_s == [5.0]
+    assert state.past["stalled_s"].tolist() == [3.0]
+
+
+def test_a_flow_that_waits_begins_when_it_would_have(backend):
+    """2 s of latency; led elsewhere at 1: 20 B at 10 B/s from 2 to 4."""
+    assert rerouted([{0: 1.0}], [{1: 1.0}], [20.0], [5.0, 10.0], 1.0, backend, [2.0])[0] == [4.0]
+
+
+@given(network=networks(max_rows=4, max_flows=6).filter(len), when_s=st.floats(0.1, 5.0), data=st.data())
+def test_a_new_start_with_what_is_left_is_the_same(backend, network, when_s, data):
+    """Flows that cross other rows from some time on end like flows of what they have left that start then."""
+    names = data.draw(st.permutations(range(len(network.capacity))))
+    others = [{names[row]: weight for row, weight in hops.items()} for hops in network.flows]
+    sizes, capacity = [5.0 + k for k in range(len(network))], network.capacity.tolist()
+    finish_s, state = rerouted(network.flows, others, sizes, capacity, when_s, backend)
+    table = one_by_one(network.flows, sizes)
+    halfway = FlowState.idle(table, network.capacity)
+    for pattern in range(len(network)):
+        halfway.start(table, pattern, 0.0)
+    now_s = 0.0
+    while advance(table, halfway, now_s, when_s, backend):
+        now_s = halfway.now_s
+    settle(table, halfway, when_s)
+    left = np.flatnonzero(halfway.classes["left_bytes"] > 0)
+    if len(left):
+        rest = one_by_one([others[flow] for flow in left], halfway.classes["left_bytes"][left].tolist())
+        again, _ = play(rest, capacity, [when_s] * len(left), backend)
+        np.testing.assert_allclose(np.array(finish_s)[left], again, rtol=1e-9)
 
 
 # What the rows remember
