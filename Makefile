@@ -21,9 +21,11 @@ lint: .venv/dev
 
 bench: .venv/dev
 	$(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-disable-gc
+	$(BIN)/python -m tests.benchmarks.simgrid
 
 bench-full: .venv/dev
 	CLUSTER_SIM_BENCH=full $(BIN)/python -m pytest tests/benchmarks --benchmark-only --benchmark-disable-gc
+	$(BIN)/python -m tests.benchmarks.simgrid --full
 
 .venv/bin/python:
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "cluster_sim needs python 3.11 or newer")'

@@ -1,5 +1,7 @@
 """All-to-all: every rank sends every other its own part, all at once."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from cluster_sim.collectives.base import COLLECTIVES, Groups
@@ -12,4 +14,4 @@ def all_to_all(groups: Groups, size_bytes: float) -> Traffic:
     if groups.size < 2 or size_bytes == 0:
         return Traffic.none()
     src, dst = np.nonzero(~np.eye(groups.size, dtype=bool))
-    return Traffic.between(groups.ranks[:, src].ravel(), groups.ranks[:, dst].ravel(), size_bytes / groups.size)
+    return replace(Traffic.between(src, dst, size_bytes / groups.size), ranks=groups.ranks)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cluster_sim.kernels import FlowTable, Quotient, refine
+from cluster_sim.engine.symmetry import merge
+from cluster_sim.kernels import FlowTable
 from cluster_sim.routing import Routing
 from cluster_sim.tables import NONE, Array, Circuits, Collective, Fabric, Flows, Rows, Traffic, starts_of
 
@@ -23,7 +24,8 @@ class Routes:
     Attributes:
         fabric: the fabric.
         table: what may flow: classes of flows over classes of rows.
-        quotient: which flows and rows the classes stand for.
+        row_class: int32[rows], class of each row.
+        class_row: int64[row classes], one row of each class.
         route: int32[collectives], route of each.
         route_patterns: int64[routes+1], where each route's patterns start; one per round.
         pattern_route: int32[patterns].
@@ -36,7 +38,8 @@ class Routes:
 
     fabric: Fabric
     table: FlowTable
-    quotient: Quotient
+    row_class: Array
+    class_row: Array
     route: Array
     route_patterns: Array
     pattern_route: Array
@@ -51,7 +54,7 @@ class Routes:
         if row_class == NONE:
             return "none"
         for rows in self.rows:
-            links = np.flatnonzero(rows.link_row == self.quotient.row[row_class])
+            links = np.flatnonzero(rows.link_row == self.class_row[row_class])
             if len(links):
                 return self.fabric.link_name(int(links[0]))
         return f"row {row_class}"
@@ -71,7 +74,7 @@ class Routes:
             lit = np.flatnonzero(rows.link_row != NONE)
             row = rows.link_row[lit]
             share = links.capacity_bytes_per_s[lit] / rows.capacity_bytes_per_s[row]
-            mine = amounts[:, self.quotient.row_class[row]]
+            mine = amounts[:, self.row_class[row]]
             total[0, lit] += mine[0] * share
             total[1:3, lit] += mine[1:3]
             total[3, lit] = np.maximum(total[3, lit], mine[3] * share)
@@ -100,27 +103,40 @@ def route_collectives(
     kept = _kept_while_switching(settings, phase_setting)
     rows = routing.rows_of_settings(fabric, (*settings, *kept.values()))
     numbers: dict[tuple[int, int], int] = {}
-    flows: list[Flows] = []
+    sent: list[Flows | Traffic] = []
     route = np.empty(len(collectives), np.int32)
     for number, collective in enumerate(collectives):
         setting = int(phase_setting[collective.phase])
         same = (id(collective.traffic), setting)
         if same not in numbers:
-            numbers[same] = len(flows)
-            flows.append(routing.route(collective.traffic, fabric, settings[setting], key, rows[setting]))
+            numbers[same] = len(sent)
+            if _stays_in_groups(collective.traffic, fabric, routing):
+                sent.append(collective.traffic)
+            else:
+                sent.append(routing.route(collective.traffic, fabric, settings[setting], key, rows[setting]))
         route[number] = numbers[same]
-    flows = flows or [routing.route(Traffic.none(), fabric, settings[0], key, rows[0])]
-    rounds = np.array([int(flow.round.max(initial=-1)) + 1 for flow in flows], np.int64)
+    sent = sent or [routing.route(Traffic.none(), fabric, settings[0], key, rows[0])]
+    rounds = np.array([int(part.round.max(initial=-1)) + 1 for part in sent], np.int64)
     route_patterns = starts_of(rounds)
-    table, quotient = _merge(flows, route_patterns, rows)
-    logger.info("%d flows in %d classes", len(quotient.flow_class), len(quotient.flow))
+    merged = merge(
+        sent, route_patterns, rows, fabric, lambda traffic: routing.route(traffic, fabric, settings[0], key, rows[0])
+    )
+    logger.info("%d flows in %d classes", merged.num_flows, len(merged.table.size_bytes))
     return Routes(
-        fabric=fabric, table=table, quotient=quotient, route=route, route_patterns=route_patterns,
-        pattern_route=np.repeat(np.arange(len(flows), dtype=np.int32), rounds), settings=settings,
+        fabric=fabric, table=merged.table, row_class=merged.row_class, class_row=merged.row, route=route,
+        route_patterns=route_patterns,
+        pattern_route=np.repeat(np.arange(len(sent), dtype=np.int32), rounds), settings=settings,
         phase_setting=phase_setting,
         switching={change: len(settings) + number for number, change in enumerate(kept)}, rows=rows,
-        capacity=np.stack([row.capacity_bytes_per_s[quotient.row] for row in rows]),
+        capacity=np.stack([row.capacity_bytes_per_s[merged.row] for row in rows]),
     )  # fmt: skip
+
+
+def _stays_in_groups(traffic: Traffic, fabric: Fabric, routing: Routing) -> bool:
+    """Whether groups that do the same can be told apart by what they hang from alone."""
+    if traffic.ranks is None or not routing.is_even or fabric.planner is not None:
+        return False
+    return fabric.paths.places(np.zeros(0, np.int64)) is not None
 
 
 def _settings(
@@ -176,7 +192,7 @@ def _demand(collectives: tuple[Collective, ...], num_runs: Array, fabric: Fabric
     pods = fabric.num_pods
     by_pair = np.zeros((num_phases, pods * pods))
     for collective, runs in zip(collectives, num_runs, strict=True):
-        traffic = collective.traffic
+        traffic = collective.traffic.written_out()
         pair = fabric.endpoint_pod[traffic.edge_src].astype(np.int64) * pods + fabric.endpoint_pod[traffic.edge_dst]
         sent = traffic.size_bytes[traffic.edge_transfer] * collective.size_bytes * runs
         by_pair[collective.phase] += np.bincount(pair, weights=sent, minlength=pods * pods)
@@ -187,40 +203,3 @@ def _demand(collectives: tuple[Collective, ...], num_runs: Array, fabric: Fabric
 
 def _is_same(one: Circuits, other: Circuits) -> bool:
     return np.array_equal(one.ends, other.ends)
-
-
-def _merge(flows: list[Flows], route_patterns: Array, rows: tuple[Rows, ...]) -> tuple[FlowTable, Quotient]:
-    """One table of all routes, refined; flows of different patterns are never merged."""
-    pattern = np.concatenate([flow.round + route_patterns[number] for number, flow in enumerate(flows)])
-    order = np.argsort(pattern, kind="stable")
-    counts = np.concatenate([np.diff(flow.hop_starts) for flow in flows])
-    assert np.array_equal(order, np.arange(len(order))), "rounds of a traffic are in order"
-    size = np.concatenate([flow.size_bytes for flow in flows])
-    latency = np.concatenate([flow.latency_s for flow in flows])
-    quotient = refine(
-        starts_of(counts),
-        np.concatenate([flow.hop_row for flow in flows]),
-        np.concatenate([flow.hop_weight for flow in flows]),
-        _colour(pattern.astype(np.float64), size, latency),
-        _colour(*(row.capacity_bytes_per_s for row in rows)),
-    )
-    first = quotient.flow
-    class_pattern = pattern[first].astype(np.int32)
-    table = FlowTable(
-        pattern=class_pattern,
-        pattern_starts=starts_of(np.bincount(class_pattern, minlength=int(route_patterns[-1]))),
-        size_bytes=size[first], latency_s=latency[first], hop_starts=quotient.hop_starts, hop_row=quotient.hop_row,
-        hop_weight=quotient.hop_weight,
-    )  # fmt: skip
-    return table, quotient
-
-
-def _colour(*columns: Array) -> Array:
-    """int64[n]: equal where all columns are equal, ascending with the first."""
-    order = np.lexsort(columns[::-1])
-    sorted_columns = np.stack(columns)[:, order]
-    new = np.zeros(len(order), np.int64)
-    new[1:] = (sorted_columns[:, 1:] != sorted_columns[:, :-1]).any(axis=0)
-    colour = np.empty(len(order), np.int64)
-    colour[order] = np.cumsum(new)
-    return colour

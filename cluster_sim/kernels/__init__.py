@@ -4,7 +4,7 @@ from cluster_sim.kernels.advance import advance, reroute, set_capacity, settle
 from cluster_sim.kernels.certificate import unfair_flows
 from cluster_sim.kernels.maxmin import maxmin_rates
 from cluster_sim.kernels.parts import independent_parts
-from cluster_sim.kernels.refine import Quotient, refine
+from cluster_sim.kernels.refine import Quotient, equitable, refine
 from cluster_sim.kernels.scramble import scrambled
 from cluster_sim.kernels.segments import segment_min, segment_sum
 from cluster_sim.kernels.slack import without_slack
@@ -15,6 +15,7 @@ __all__ = [
     "FlowTable",
     "Quotient",
     "advance",
+    "equitable",
     "independent_parts",
     "maxmin_rates",
     "refine",

@@ -53,18 +53,34 @@ def refine(hop_starts: Array, hop_row: Array, hop_weight: Array, flow_colour: Ar
     Returns:
         The classes. Signatures are compared as 64-bit hashes: two different ones collide with probability 2**-64.
     """
-    num_rows = len(row_colour)
+    label = scrambled(hop_weight.view(np.uint64))
+    flow_class, row_class = equitable(hop_starts, hop_row, label, flow_colour, row_colour)
     hop_flow = np.repeat(np.arange(len(flow_colour), dtype=np.int32), np.diff(hop_starts))
-    by_row, row_starts = grouped(hop_row, np.arange(len(hop_row)), num_rows)
-    weight_bits = scrambled(hop_weight.view(np.uint64))
+    return _quotient(hop_flow, hop_row, hop_weight, flow_class, row_class)
+
+
+def equitable(
+    hop_starts: Array, hop_row: Array, label: Array, flow_colour: Array, row_colour: Array
+) -> tuple[Array, Array]:
+    """(int32[F] class of each flow, int32[R] class of each row), as in ``refine``, whatever a hop means.
+
+    Args:
+        hop_starts: int64[F+1], as in maxmin_rates.
+        hop_row: int32[H]; a flow may have several hops over a row.
+        label: uint64[H], scrambled; hops with different labels are different.
+        flow_colour: int64[F], as in refine.
+        row_colour: int64[R], as in refine.
+    """
+    hop_flow = np.repeat(np.arange(len(flow_colour), dtype=np.int32), np.diff(hop_starts))
+    by_row, row_starts = grouped(hop_row, np.arange(len(hop_row)), len(row_colour))
     flow_class, row_class = _numbered(flow_colour), _numbered(row_colour)
     counts = (-1, -1)
     while counts != (counts := (int(flow_class.max(initial=-1)), int(row_class.max(initial=-1)))):
-        seen_by_row = scrambled(flow_class.astype(np.uint64)[hop_flow] ^ weight_bits)
+        seen_by_row = scrambled(flow_class.astype(np.uint64)[hop_flow] ^ label)
         row_class = _split(row_class, segment_sum(seen_by_row[by_row], row_starts))
-        seen_by_flow = scrambled(row_class.astype(np.uint64)[hop_row] ^ weight_bits)
+        seen_by_flow = scrambled(row_class.astype(np.uint64)[hop_row] ^ label)
         flow_class = _split(flow_class, segment_sum(seen_by_flow, hop_starts))
-    return _quotient(hop_flow, hop_row, hop_weight, flow_class, row_class)
+    return flow_class, row_class
 
 
 def _quotient(hop_flow: Array, hop_row: Array, hop_weight: Array, flow_class: Array, row_class: Array) -> Quotient:

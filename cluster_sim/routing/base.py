@@ -1,6 +1,7 @@
 """What every routing is: it chooses among candidate paths, and weights them."""
 
 from abc import abstractmethod
+from typing import ClassVar
 
 import numpy as np
 
@@ -13,7 +14,12 @@ Settings = tuple[Circuits | None, ...]
 
 
 class Routing(Spec):
-    """Base of all routings."""
+    """Base of all routings.
+
+    ``is_even`` where every candidate path of a pair crosses the same rows, so that only rows tell flows apart.
+    """
+
+    is_even: ClassVar[bool] = False
 
     @abstractmethod
     def rows_of_settings(self, fabric: Fabric, settings: Settings) -> tuple[Rows, ...]:
@@ -45,6 +51,7 @@ class Routing(Spec):
         Raises:
             NotBuildableError: a pair of endpoints has no path.
         """
+        traffic = traffic.written_out()
         src, dst = traffic.edge_src, traffic.edge_dst
         num_paths = fabric.paths.count(src, dst, circuits)
         if len(num_paths) and num_paths.min() == 0:

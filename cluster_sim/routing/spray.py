@@ -1,6 +1,6 @@
 """Packet spraying: every flow uses all equal paths at once, in equal shares."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 
@@ -16,6 +16,7 @@ class Spray(Routing):
     """
 
     kind: Literal["spray"] = "spray"
+    is_even: ClassVar[bool] = True
 
     def rows_of_settings(self, fabric: Fabric, settings: Settings) -> tuple[Rows, ...]:
         """One row per bundle and per ordered pair of pods."""

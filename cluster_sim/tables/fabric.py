@@ -55,6 +55,15 @@ class PathFinder(Protocol):
         """(pair int32[H], link int32[H]) of candidate ``choice`` of each pair, in order from src to dst."""
         ...
 
+    def places(self, endpoint: Array) -> tuple[Array, Array] | None:
+        """Where endpoints hang: (places int64[P, E], links up int64[U, E], U <= P + 1).
+
+        A path between two endpoints goes up links of the one and down the same links of the other, or others of their
+        bundles: link 0 where their places 0 are equal, otherwise link k for every k >= 1 for which their places k - 1
+        differ. None where there is more to it, as with OCS.
+        """
+        ...
+
 
 class CircuitPlanner(Protocol):
     """How the OCS of a fabric are set. Pods are numbered as in ``Fabric.endpoint_pod``."""
@@ -83,8 +92,8 @@ class Links:
         dst: int32[L], node it enters.
         tier: int32[L], index into ``Fabric.tiers``.
         bundle: int32[L], links that perfect spraying loads alike share a number: every candidate path of a pair
-            crosses the same bundles, and spraying spreads it evenly over each. NONE for links to an OCS, whose bundle
-            depends on the circuits.
+            crosses the same bundles, and spraying spreads it evenly over each. Bundle 2k + 1 is bundle 2k the other
+            way. NONE for links to an OCS, whose bundle depends on the circuits.
         capacity_bytes_per_s: float64[L], payload rate.
         latency_s: float64[L], module ends, FEC, propagation, and the switch or NIC it enters.
         length_m: float64[L], of the cable or fibre.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cluster_sim.tables.columns import Array, check_columns, check_groups, same_length, starts_of
+from cluster_sim.tables.columns import Array, check_columns, check_groups, ragged_arange, same_length, starts_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -12,7 +12,8 @@ class Traffic:
     """F transfers between endpoints, not yet routed; row i of every column describes transfer i.
 
     A transfer has one edge (src to dst) or, when many endpoints send in lockstep, one edge for each of them: all edges
-    of a transfer carry ``size_bytes`` at one common rate.
+    of a transfer carry ``size_bytes`` at one common rate. Groups that all do the same need not be written out: where
+    ``ranks`` is given, endpoints are positions in a group, and every group has all the transfers.
 
     Attributes:
         size_bytes: float64[F], payload over each edge, > 0.
@@ -21,6 +22,7 @@ class Traffic:
         edge_src: int32[E], sending endpoint, grouped by transfer.
         edge_dst: int32[E], receiving endpoint.
         edge_starts: int64[F+1], where each transfer's edges start.
+        ranks: int32[G, n], endpoint at each position of each group; None where edges name endpoints.
     """
 
     size_bytes: Array
@@ -29,6 +31,7 @@ class Traffic:
     edge_src: Array
     edge_dst: Array
     edge_starts: Array
+    ranks: Array | None = None
 
     def __post_init__(self) -> None:
         check_columns(
@@ -37,6 +40,7 @@ class Traffic:
         )  # fmt: skip
         same_length(self, "size_bytes", "steps", "round")
         same_length(self, "edge_src", "edge_dst")
+        assert self.ranks is None or not self.round.any(), "a traffic in groups has one round"
         check_groups(self, "edge_starts", len(self), len(self.edge_src))
 
     @classmethod
@@ -68,6 +72,7 @@ class Traffic:
     @classmethod
     def in_rounds(cls, *parts: "Traffic") -> "Traffic":
         """The given traffics one after the other."""
+        parts = tuple(part.written_out() for part in parts)
         first_round = np.cumsum([0] + [int(part.round.max(initial=-1)) + 1 for part in parts])
         return cls(
             size_bytes=np.concatenate([part.size_bytes for part in parts]),
@@ -78,8 +83,25 @@ class Traffic:
             edge_starts=starts_of(np.concatenate([np.diff(part.edge_starts) for part in parts])),
         )
 
+    def written_out(self, groups: Array | None = None) -> "Traffic":
+        """The same with endpoints, group after group; ``groups``, int64[...], are the groups to take, None for all."""
+        if self.ranks is None:
+            return self
+        ranks = self.ranks if groups is None else self.ranks[groups]
+        num = len(ranks)
+        return Traffic(
+            size_bytes=np.tile(self.size_bytes, num), steps=np.tile(self.steps, num), round=np.tile(self.round, num),
+            edge_src=ranks[:, self.edge_src].ravel(), edge_dst=ranks[:, self.edge_dst].ravel(),
+            edge_starts=starts_of(np.tile(np.diff(self.edge_starts), num)),
+        )  # fmt: skip
+
     def __len__(self) -> int:
         return len(self.size_bytes)
+
+    @property
+    def num_transfers(self) -> int:
+        """Transfers of all groups together."""
+        return len(self) * (1 if self.ranks is None else len(self.ranks))
 
     @property
     def edge_transfer(self) -> Array:
@@ -134,6 +156,15 @@ class Flows:
 
     def __len__(self) -> int:
         return len(self.size_bytes)
+
+    def chosen(self, flows: Array) -> "Flows":
+        """Some of the flows, int64[...]."""
+        counts = np.diff(self.hop_starts)[flows]
+        hop = np.repeat(self.hop_starts[flows], counts) + ragged_arange(counts)
+        return Flows(
+            size_bytes=self.size_bytes[flows], latency_s=self.latency_s[flows], round=self.round[flows],
+            hop_row=self.hop_row[hop], hop_weight=self.hop_weight[hop], hop_starts=starts_of(counts),
+        )  # fmt: skip
 
     @property
     def hop_flow(self) -> Array:

@@ -117,6 +117,11 @@ class ClosPaths(PodPaths):
             self.leaf_link(dst, spine, down) + 1,
         )
 
+    def top_link(self, endpoint: Array) -> tuple[Array, ...] | None:
+        """See PodPaths."""
+        zero = np.zeros(len(endpoint), np.int64)
+        return (self._core_link(self.pods.pod_of(endpoint), zero, zero, zero),) if self.pods.num_pods > 1 else ()
+
     def _core_link(self, pod: Array, spine: Array, switch: Array, parallel: Array) -> Array:
         row = ((pod * self.pods.spines + spine) * self.core.cores + switch) * self.core.parallel + parallel
         return self.at.top_links + 2 * row

@@ -54,6 +54,20 @@ class PodPaths:
         order = np.lexsort((np.concatenate(positions), np.concatenate(pairs)))
         return np.concatenate(pairs)[order].astype(np.int32), np.concatenate(links)[order].astype(np.int32)
 
+    def places(self, endpoint: Array) -> tuple[Array, Array] | None:
+        """See tables.PathFinder."""
+        pods, zero = self.pods, np.zeros(len(endpoint), np.int64)
+        top = self.top_link(endpoint)
+        if top is None:
+            return None
+        below = (self.at.scale_up_links + 2 * endpoint, self.at.host_links + 2 * endpoint)
+        ups = (*below, self.leaf_link(endpoint, zero, zero), *top)
+        return np.stack([pods.domain_of(endpoint), pods.leaf_of(endpoint), pods.pod_of(endpoint)]), np.stack(ups)
+
+    def top_link(self, endpoint: Array) -> tuple[Array, ...] | None:
+        """A link up from each endpoint's pod, int64[E]; () where there is one pod, None where it depends on more."""
+        return () if self.pods.num_pods == 1 else None
+
     def leaf_link(self, endpoint: Array, spine: Array, parallel: Array) -> Array:
         """int64: link up from an endpoint's leaf to a spine of its pod; the next number goes down."""
         row = (self.pods.leaf_of(endpoint) * self.pods.spines + spine) * self.pods.parallel + parallel

@@ -24,7 +24,6 @@ from cluster_sim.config import read_problem
 from cluster_sim.engine import run_problem
 
 PEERS = Path(__file__).parents[3] / "shared" / "peers"
-ALL_TO_ALL = ("alltoall", "--group", "64")
 
 
 @dataclass(frozen=True)
@@ -39,18 +38,31 @@ class Problem:
     is_short: bool = False
 
 
+def _permutation(hosts: int, ratio: float | None, is_short: bool = True, sizes: str = "random") -> Problem:
+    name = f"permutation, {sizes} sizes, {hosts:,} hosts"
+    return Problem(name, ("permutation", "--hosts", str(hosts), "--sizes", sizes), ratio, is_short=is_short)
+
+
+def _all_to_all(hosts: int, placement: str, sizes: str, **asked: float) -> Problem:
+    name = f"all-to-all of 64, {hosts:,} hosts, {placement} placement, {sizes} sizes"
+    options = ("alltoall", "--group", "64", "--hosts", str(hosts), "--placement", placement, "--sizes", sizes)
+    return Problem(name, options, **asked)
+
+
+_RING = ("ring", "--hosts", "8192", "--placement", "random", "--bytes", "1e9")
+
 PROBLEMS = (
-    Problem("permutation, random sizes, 1,024 hosts", ("permutation", "--hosts", "1024", "--sizes", "random"), is_short=True),
-    Problem("permutation, random sizes, 8,192 hosts", ("permutation", "--hosts", "8192", "--sizes", "random"), 150, is_short=True),
-    Problem("permutation, random sizes, 16,384 hosts", ("permutation", "--hosts", "16384", "--sizes", "random"), 250, is_short=True),
-    Problem("permutation, random sizes, 65,536 hosts", ("permutation", "--hosts", "65536", "--sizes", "random"), 1500),
-    Problem("permutation, equal sizes, 65,536 hosts", ("permutation", "--hosts", "65536"), 1000),
-    Problem("ring, random placement, 8,192 hosts", ("ring", "--hosts", "8192", "--placement", "random", "--bytes", "1e9"), 80, is_short=True),
-    Problem("all-to-all of 64, 1,024 hosts, linear, equal sizes", (*ALL_TO_ALL, "--hosts", "1024"), 150),
-    Problem("all-to-all of 64, 1,024 hosts, linear, random sizes", (*ALL_TO_ALL, "--hosts", "1024", "--sizes", "random"), 30),
-    Problem("all-to-all of 64, 1,024 hosts, random placement, equal sizes", (*ALL_TO_ALL, "--hosts", "1024", "--placement", "random"), limit_s=1.5, simgrid_limit_s=380),
-    Problem("all-to-all of 64, 8,192 hosts, linear, equal sizes", (*ALL_TO_ALL, "--hosts", "8192"), limit_s=60, simgrid_limit_s=410),
-)  # fmt: skip
+    _permutation(1024, None),
+    _permutation(8192, 150),
+    _permutation(16384, 250),
+    _permutation(65536, 1500, is_short=False),
+    _permutation(65536, 1000, is_short=False, sizes="equal"),
+    Problem("ring, random placement, 8,192 hosts", _RING, 80, is_short=True),
+    _all_to_all(1024, "linear", "equal", ratio=150),
+    _all_to_all(1024, "linear", "random", ratio=30),
+    _all_to_all(1024, "random", "equal", limit_s=1.5, simgrid_limit_s=380),
+    _all_to_all(8192, "linear", "equal", limit_s=60, simgrid_limit_s=410),
+)
 
 
 def main() -> None:

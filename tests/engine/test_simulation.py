@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from cluster_sim.backend import choose_backend
 from cluster_sim.core import BackendError, StalledFlowsError
-from cluster_sim.engine import Simulation, route_collectives, step_parts
+from cluster_sim.engine import Simulation, route_collectives, step_parts, symmetry
+from cluster_sim.engine import routes as routing
 from cluster_sim.routing import Ecmp, Spray
 from cluster_sim.topology import Clos, OcsSpine
 from tests.engine.worlds import chain, clos, message, moe_job, run_job, simulate_by_hand, small_job
@@ -82,22 +83,21 @@ def test_the_same_run_twice_is_the_same_to_the_last_bit():
         assert first.start_s.tobytes() == second.start_s.tobytes()
 
 
-def test_symmetry_changes_no_time():
+def test_symmetry_changes_no_time(monkeypatch):
     """Every flow a class of its own (rates solved for each) gives the times of the merged classes."""
     job = moe_job()
     _schedule, merged, routes = run_job(job)
-    assert len(routes.quotient.flow) < len(routes.quotient.flow_class)
-    from cluster_sim.engine import routes as module
-
-    original = module.refine
-    try:
-        module.refine = lambda starts, row, weight, flows, rows: original(
+    original = symmetry.refine
+    monkeypatch.setattr(
+        symmetry, "refine",
+        lambda starts, row, weight, flows, rows: original(
             starts, row, weight, np.arange(len(flows)), np.arange(len(rows))
-        )
-        _apart_schedule, apart, apart_routes = run_job(job)
-    finally:
-        module.refine = original
-    assert len(apart_routes.quotient.flow) == len(apart_routes.quotient.flow_class)
+        ),
+    )  # fmt: skip
+    monkeypatch.setattr(routing, "_stays_in_groups", lambda *_: False)
+    _apart_schedule, apart, apart_routes = run_job(job)
+    assert 4 * len(routes.table.size_bytes) < len(apart_routes.table.size_bytes)
+    assert apart_routes.row_class.tolist() == list(range(len(apart_routes.row_class)))
     assert np.allclose(merged.end_s, apart.end_s, rtol=1e-9, atol=0)
 
 

@@ -370,7 +370,7 @@ def test_a_new_start_with_what_is_left_is_the_same(backend, network, when_s, dat
     names = data.draw(st.permutations(range(len(network.capacity))))
     others = [{names[row]: weight for row, weight in hops.items()} for hops in network.flows]
     sizes, capacity = [5.0 + k for k in range(len(network))], network.capacity.tolist()
-    finish_s, state = rerouted(network.flows, others, sizes, capacity, when_s, backend)
+    finish_s, _ = rerouted(network.flows, others, sizes, capacity, when_s, backend)
     table = one_by_one(network.flows, sizes)
     halfway = FlowState.idle(table, network.capacity)
     for pattern in range(len(network)):
