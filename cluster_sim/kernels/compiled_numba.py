@@ -30,9 +30,11 @@ from cluster_sim.tables import NONE, Array, starts_of
 # work. And ``net`` has so many fields that to pass it on costs more than most functions do.
 _FLAGS = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 _KNOWN = {name: value for name, value in _FLAGS.items() if hasattr(DefaultOptions, name)}
-_called_from_python = njit(cache=True, nogil=True, **{name: value for name, value in _KNOWN.items() if name == "_nrt"})
-_compiled = njit(nogil=True, **_KNOWN)
-_inlined = njit(nogil=True, forceinline=True, **_KNOWN)
+_called_from_python = njit(
+    cache=True, nogil=True, error_model="numpy", **{name: value for name, value in _KNOWN.items() if name == "_nrt"}
+)
+_compiled = njit(nogil=True, error_model="numpy", **_KNOWN)
+_inlined = njit(nogil=True, error_model="numpy", forceinline=True, **_KNOWN)
 
 _TIE_RATIO = 1e-12
 _ABOVE_TIE = 1.0 + _TIE_RATIO
@@ -57,6 +59,7 @@ class _Net(NamedTuple):
         hops: record[H]; ``slot`` is where the hop stands in ``members`` while its flow sends.
         members: record[H]; the hops over row r of flows that send are ``num_members`` from ``rows[r].first_member`` on.
         waiting: record[2C], a heap of classes with their ``begin_s``.
+        noted: uint32[R], rows to be filled that have no level yet; it is -inf.
         levels: record[2R], a heap of the rows to be filled, with their least possible level.
         level: float64[R], the keys of that heap.
         ends: record[2R], a heap of rows with the earliest finish of a flow that they hold back.
@@ -84,6 +87,7 @@ class _Net(NamedTuple):
     hops: Array
     members: Array
     waiting: Array
+    noted: Array
     levels: Array
     level: Array
     ends: Array
@@ -107,8 +111,7 @@ _AT = np.dtype(
         (name, "i8")
         for name in (
             "num_events", "num_steps", "num_solves", "num_waiting", "num_sending", "num_open", "num_begun",
-            "num_touched", "num_changed", "num_filled", "num_levels", "num_ends", "num_due", "num_finished",
-            "is_gathering",
+            "num_touched", "num_changed", "num_filled", "num_levels", "num_noted", "num_ends", "num_due", "num_finished",
         )
     ]
     + [(f"{name}_at", "i8") for name in _Net._fields] + [(f"{name}_length", "i8") for name in _Net._fields]
@@ -196,7 +199,7 @@ def _net_of(table: FlowTable, state: FlowState) -> _Net:
     net = _Net(
         flows=state.classes, rate=state.rate, begin_s=state.begin_s, past=state.past, patterns=state.patterns,
         rows=state.rows, carried=state.carried, hops=hops, members=np.empty(num_hops, _MEMBER),
-        waiting=np.empty(2 * num_flows, _ENTRY), levels=np.empty(2 * num_rows, _ENTRY), level=np.full(num_rows, np.inf),
+        waiting=np.empty(2 * num_flows, _ENTRY), noted=_list(num_rows), levels=np.empty(2 * num_rows, _ENTRY), level=np.full(num_rows, np.inf),
         ends=np.empty(2 * num_rows, _ENTRY), end_s=np.full(num_rows, np.inf), next_end_s=np.full(num_rows, np.nan),
         least=np.empty(num_rows), begun=_list(num_flows), open=_list(num_flows), changed=_list(num_flows),
         finished=_list(len(state.patterns)), touched=_list(num_rows), filled=_list(num_rows), above=_list(num_hops),
@@ -236,7 +239,7 @@ def _net_at(at):
         _column(at.patterns_at, at.patterns_length, PATTERN), _column(at.rows_at, at.rows_length, ROW),
         _column(at.carried_at, at.carried_length, CARRIED), _column(at.hops_at, at.hops_length, _HOP),
         _column(at.members_at, at.members_length, _MEMBER), _column(at.waiting_at, at.waiting_length, _ENTRY),
-        _column(at.levels_at, at.levels_length, _ENTRY), _column(at.level_at, at.level_length, np.float64),
+        _column(at.noted_at, at.noted_length, np.uint32), _column(at.levels_at, at.levels_length, _ENTRY), _column(at.level_at, at.level_length, np.float64),
         _column(at.ends_at, at.ends_length, _ENTRY), _column(at.end_s_at, at.end_s_length, np.float64),
         _column(at.next_end_s_at, at.next_end_s_length, np.float64),
         _column(at.least_at, at.least_length, np.float64), _column(at.begun_at, at.begun_length, np.uint32),
@@ -556,7 +559,6 @@ def _solve(net, at):
     _gather(net, at)
     if at.num_open == at.num_sending:
         _fill_in_rounds(net, at)
-    _order_levels(net, at)
     _fill_all(net, at)
     _commit(net, at)
 
@@ -564,7 +566,6 @@ def _solve(net, at):
 @_inlined
 def _gather(net, at):
     """Open what has to be looked at in any case."""
-    at.is_gathering = 1
     for i in range(at.num_begun):
         _open(net, at, net.begun[i])
     if 2 * at.num_begun >= at.num_sending and 8 * at.num_begun >= len(net.flows):
@@ -579,30 +580,36 @@ def _gather(net, at):
         if row.num_members > 0:
             _release(net, at, r, -1.0)
             if row.load > row.capacity and net.level[r] == np.inf:
-                _note_level(net, at, r)
+                _note(net, at, r)
     at.num_begun = 0
     at.num_touched = 0
-    at.is_gathering = 0
 
 
 @_inlined
-def _note_level(net, at, r):
-    """The row is to be filled; ``_order_levels`` will say at what level."""
-    net.level[r] = 0.0
-    net.levels[at.num_levels].row = r
-    at.num_levels += 1
+def _note(net, at, r):
+    """The row is to be filled; ``_order_noted`` will say at what level."""
+    net.level[r] = -np.inf
+    net.noted[at.num_noted] = r
+    at.num_noted += 1
 
 
 @_inlined
-def _order_levels(net, at):
-    """A heap of what has been gathered so far, each row with a level that its own is not below."""
-    for i in range(at.num_levels):
-        r = net.levels[i].row
+def _order_noted(net, at):
+    """Put what has been noted in the heap, each row with a level that its own is not below."""
+    is_first = at.num_levels == 0
+    for i in range(at.num_noted):
+        r = net.noted[i]
         row = net.rows[r]
-        if row.num_open > 0:
-            net.level[r] = _room(row, row.load) / row.open_weight
-        net.levels[i].key = net.level[r]
-    _order(net.levels, at.num_levels)
+        level = _room(row, row.load) / row.open_weight if row.num_open > 0 else 0.0
+        if is_first:
+            net.level[r] = level
+            net.levels[i].row, net.levels[i].key = r, level
+        else:
+            at.num_levels = _push(net.levels, net.level, at.num_levels, r, level)
+    if is_first:
+        at.num_levels = at.num_noted
+        _order(net.levels, at.num_levels)
+    at.num_noted = 0
 
 
 @_inlined
@@ -615,14 +622,14 @@ def _fill_in_rounds(net, at):
     for i in range(num_before):
         net.open[i] = net.changed[i]
     while at.num_open > 0:
-        for i in range(at.num_levels):
-            r = net.levels[i].row
+        for i in range(at.num_noted):
+            r = net.noted[i]
             row = net.rows[r]
             net.level[r] = _room(row, row.load) / row.open_weight
             net.least[r] = np.inf
         _least_of_rows(net, num_before)
-        for i in range(at.num_levels):
-            r = net.levels[i].row
+        for i in range(at.num_noted):
+            r = net.noted[i]
             if net.rows[r].num_open > 0 and net.least[r] * _ABOVE_TIE >= net.level[r]:
                 _fill(net, at, r, net.level[r])
         _forget_filled(net, at, num_before)
@@ -647,10 +654,10 @@ def _least_of_rows(net, num_open):
 def _forget_filled(net, at, num_before):
     """Rows without open flows have no level; flows that are not open are not looked at again."""
     num_rows, num_flows = 0, 0
-    for i in range(at.num_levels):
-        r = net.levels[i].row
+    for i in range(at.num_noted):
+        r = net.noted[i]
         if net.rows[r].num_open > 0:
-            net.levels[num_rows].row = r
+            net.noted[num_rows] = r
             num_rows += 1
         else:
             net.level[r] = np.inf
@@ -659,12 +666,14 @@ def _forget_filled(net, at, num_before):
         if np.isnan(net.rate[f]):
             net.open[num_flows] = f
             num_flows += 1
-    at.num_levels = num_rows
+    at.num_noted = num_rows
 
 
 @_inlined
 def _fill_all(net, at):
     while True:
+        if at.num_noted > 0:
+            _order_noted(net, at)
         if at.num_open == 0:
             _keep_overloaded(net, at)
         at.num_levels = _drop_stale(net.levels, net.level, at.num_levels)
@@ -687,11 +696,8 @@ def _open(net, at, f):
         row.load -= rate * weight
         row.open_weight += weight
         row.num_open += 1
-        if not at.is_gathering:
-            if net.level[r] > rate:
-                at.num_levels = _push(net.levels, net.level, at.num_levels, r, rate)
-        elif net.level[r] == np.inf:
-            _note_level(net, at, r)
+        if net.level[r] > rate:
+            _note(net, at, r)
 
 
 @_inlined
@@ -828,17 +834,16 @@ def _freeze(net, at, f, r, level):
     rate = before if abs(level - before) <= _TIE_RATIO * before else level
     if was_open:
         at.num_open -= 1
-    for h in range(net.flows[f].first_hop, net.flows[f].last_hop):
-        q, weight = net.hops[h].row, net.hops[h].weight
-        row = net.rows[q]
-        if was_open:
-            row.load += rate * weight
+        for h in range(flow.first_hop, flow.last_hop):
+            row, weight = net.rows[net.hops[h].row], net.hops[h].weight
             row.num_open -= 1
+            row.load += rate * weight
             row.open_weight = row.open_weight - weight if row.num_open > 0 else 0.0
             row.fastest = max(row.fastest, rate)
-        else:
-            _settle_row(net, at, q)
-            row.load += (rate - before) * weight
+    else:
+        for h in range(flow.first_hop, flow.last_hop):
+            _settle_row(net, at, net.hops[h].row)
+            net.rows[net.hops[h].row].load += (rate - before) * net.hops[h].weight
     if flow.bottleneck != r:
         if flow.bottleneck != NONE:
             net.rows[flow.bottleneck].num_held -= 1

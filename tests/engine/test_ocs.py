@@ -73,7 +73,7 @@ def test_symmetry_tells_links_that_go_dark_from_links_that_stay_lit():
     Leaf bundles and trunks of equal capacity that carry the same flows are alike under every setting, but only the
     trunks go dark while the OCS switch: merged or not, the step takes as long.
     """
-    from cluster_sim.engine import routes as module
+    from cluster_sim.engine import symmetry as module
     from cluster_sim.topology import OcsSpine
     from tests.engine.worlds import run_job, small_job
 
