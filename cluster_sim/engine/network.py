@@ -67,8 +67,9 @@ class Network:
         """StalledFlowsError if flows are in flight that nothing can finish."""
         waiting = [queue[0] for queue in self.queue if queue]
         if waiting:
+            settle(self.routes.table, self.state, self.state.now_s)
             flying = self.state.flying
-            row = int(self.state.classes["bottleneck"][flying[0]]) if len(flying) else NONE
+            row = int(self.state.bottleneck[flying[0]]) if len(flying) else NONE
             names = tuple(f"{self.collectives[collective].name} (task {task})" for task, collective in waiting)
             raise StalledFlowsError(names, self.routes.link_of(row), self.clock.now)
 

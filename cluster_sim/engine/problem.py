@@ -6,7 +6,7 @@ import numpy as np
 
 from cluster_sim.backend import Backend
 from cluster_sim.core import StalledFlowsError
-from cluster_sim.kernels import FlowState, FlowTable, advance, independent_parts, without_slack
+from cluster_sim.kernels import FlowState, FlowTable, advance, independent_parts, settle, without_slack
 from cluster_sim.tables import Array, FlowProblem, ragged_arange, starts_of
 
 
@@ -52,6 +52,7 @@ def run_problem(problem: FlowProblem, backend: Backend, time_tolerance: float = 
         state = FlowState.idle(part, part_capacity, time_tolerance, counts_bytes=False)
         state.start(part, 0, 0.0)
         advance(part, state, 0.0, np.inf, backend)
+        settle(part, state, state.now_s)
         finish_s[flows] = state.classes["end_s"]
         stalled[flows[state.flying]] = True
         num_events, num_solves = num_events + state.num_events, num_solves + state.num_solves

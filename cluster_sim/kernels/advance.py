@@ -4,6 +4,7 @@ import numpy as np
 
 from cluster_sim.backend import Backend
 from cluster_sim.kernels.maxmin import maxmin_rates
+from cluster_sim.kernels.on_device import OnDevice, advance_on_device, take_home
 from cluster_sim.kernels.state import IDLE, SENDING, WAITING, FlowState, FlowTable, tick_s
 from cluster_sim.tables import NONE, Array, ragged_arange, starts_of
 
@@ -24,21 +25,26 @@ def advance(table: FlowTable, state: FlowState, now_s: float, until_s: float, ba
         backend: how rates are solved.
 
     Returns:
-        Patterns that finished at ``state.now_s``, ascending; empty if none did.
+        Patterns that finished at ``state.now_s``, ascending; empty if none did. Their last classes are in the state;
+        all else that it keeps of classes and rows may have to be settled before it is read.
     """
     if backend.name == "numba":
-        from cluster_sim.kernels.compiled_numba import advance_numba
+        from cluster_sim.kernels.local_update import advance_numba
 
         return advance_numba(table, state, now_s, until_s)
+    if backend.name == "cupy":
+        return advance_on_device(table, state, now_s, until_s, backend)
     return _advance(table, state, now_s, until_s, backend)
 
 
 def settle(table: FlowTable, state: FlowState, now_s: float) -> None:
     """Bring the amounts of all classes and rows up to ``now_s``, >= state.now_s and <= state.next_s."""
-    if state.index is None:
+    if isinstance(state.index, OnDevice):
+        take_home(table, state)
+    if not _is_compiled(state):
         _drain(table, state, now_s)
     else:
-        from cluster_sim.kernels.compiled_numba import settle_numba
+        from cluster_sim.kernels.local_update import settle_numba
 
         settle_numba(state, now_s)
         state.now_s = max(now_s, state.now_s)
@@ -57,15 +63,15 @@ def set_capacity(table: FlowTable, state: FlowState, capacity: Array, now_s: flo
     was_dark, is_dark = _dark(table, flying, state.capacity_before), _dark(table, flying, capacity)
     has_sent = classes["left_bytes"][flying] < past["total_bytes"][flying]
     fresh = flying[was_dark & ~is_dark & ~has_sent]
-    if state.index is not None:
-        from cluster_sim.kernels.compiled_numba import withdraw_numba
+    if _is_compiled(state):
+        from cluster_sim.kernels.local_update import withdraw_numba
 
         withdraw_numba(state, fresh[classes["phase"][fresh] == SENDING])
     past["stalled_s"][fresh] = now_s - past["start_s"][fresh]
     state.begin_s[fresh] = now_s + table.latency_s[fresh]
     classes["phase"][fresh] = WAITING
-    if state.index is not None:
-        from cluster_sim.kernels.compiled_numba import set_capacity_numba, wait_numba
+    if _is_compiled(state):
+        from cluster_sim.kernels.local_update import set_capacity_numba, wait_numba
 
         wait_numba(state, fresh)
         set_capacity_numba(state, capacity)
@@ -87,11 +93,18 @@ def reroute(old: FlowTable, new: FlowTable, state: FlowState, now_s: float) -> N
     """
     assert np.array_equal(old.pattern, new.pattern), "the same classes"
     settle(old, state, now_s)
-    if state.index is not None:
-        from cluster_sim.kernels.compiled_numba import reroute_numba
+    if _is_compiled(state):
+        from cluster_sim.kernels.local_update import reroute_numba
 
         reroute_numba(new, state)
+    else:
+        state.index = None  # what is on a device belongs to the old table
     state.is_dirty = True
+
+
+def _is_compiled(state: FlowState) -> bool:
+    """Does the compiled twin keep something beside the state that has to be told of every change?"""
+    return state.index is not None and not isinstance(state.index, OnDevice)
 
 
 def _advance(table: FlowTable, state: FlowState, now_s: float, until_s: float, backend: Backend) -> list[int]:
@@ -134,7 +147,7 @@ def _begin(table: FlowTable, state: FlowState) -> bool:
     """Classes whose latency is over start to send; did any?"""
     classes, soon_s = state.classes, state.now_s + tick_s(state.now_s)
     begins = np.flatnonzero((classes["phase"] == WAITING) & (state.begin_s <= soon_s))
-    classes["phase"][begins], state.rate[begins], classes["bottleneck"][begins] = SENDING, 0.0, NONE
+    classes["phase"][begins], state.rate[begins], state.bottleneck[begins] = SENDING, 0.0, NONE
     classes["end_s"][begins] = np.inf
     has_nothing = (table.hop_starts[begins] == table.hop_starts[begins + 1]) | (classes["left_bytes"][begins] <= 0.0)
     classes["end_s"][begins[has_nothing]] = state.now_s
@@ -176,7 +189,7 @@ def _solve(table: FlowTable, state: FlowState, backend: Backend) -> None:
         left_s = np.maximum(classes["left_bytes"][sending], 0.0) / rate
     is_new = rate != state.rate[sending]
     classes["end_s"][sending[is_new]] = state.now_s + left_s[is_new]
-    state.rate[sending], classes["bottleneck"][sending] = rate, bottleneck
+    state.rate[sending], state.bottleneck[sending] = rate, bottleneck
     rows["load"] = np.bincount(
         table.hop_row[hop], weights=rate[owner] * table.hop_weight[hop], minlength=len(state.rows)
     )

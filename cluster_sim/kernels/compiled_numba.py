@@ -1,4 +1,4 @@
-"""The compiled twins of ``kernels.maxmin`` and ``kernels.advance``: an event costs what it changes, not what exists.
+"""Compiled with Numba: an event costs what it changes, not what exists. The specification is ``kernels.advance``.
 
 *Local update.* After a departure, an arrival or a change of capacity, only flows whose rates change are solved again.
 A flow is *open* while its rate is looked for; all others are load. Rows are filled in the order of their *level*, the
@@ -10,21 +10,22 @@ is filled twice, and what stays closed to the end keeps its rate and its time of
 *Departures.* Flows held back by one row are a group; a heap holds the earliest finish of every row. Where a flow has
 left its group the entry may be too early, never too late, and is put right when it comes up.
 
-All of it stands in one file because Numba's cache looks only at the file of the function it caches: with the solver in
-another file, an edited solver would go on running as it was.
+All that is compiled stands in one file because Numba's cache looks only at the file of the function it caches: with the
+solver in another file, an edited solver would go on running as it was.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numba import njit, types
 from numba.core.options import DefaultOptions
 from numba.extending import intrinsic
 
-from cluster_sim.kernels.state import CARRIED, CLASS, IDLE, PAST, PATTERN, ROW, SENDING, WAITING, FlowState, FlowTable
-from cluster_sim.tables import NONE, Array, starts_of
+from cluster_sim.kernels.net import AT, ENTRY, HOP, MEMBER, Net
+from cluster_sim.kernels.state import CARRIED, CLASS, IDLE, PAST, PATTERN, ROW, SENDING, WAITING
+from cluster_sim.tables import NONE
 
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def, assignment"
 
 # Everything here works on memory that others own, so nobody has to count references, which would cost more than the
 # work. And ``net`` has so many fields that to pass it on costs more than most functions do.
@@ -39,179 +40,6 @@ _inlined = njit(nogil=True, error_model="numpy", forceinline=True, **_KNOWN)
 _TIE_RATIO = 1e-12
 _ABOVE_TIE = 1.0 + _TIE_RATIO
 _IDLE, _WAITING, _SENDING = IDLE, WAITING, SENDING
-
-_HOP = np.dtype([("row", "u4"), ("slot", "u4"), ("weight", "f8")], align=True)
-_MEMBER = np.dtype([("flow", "u4"), ("hop", "u4"), ("weight", "f8")], align=True)
-_ENTRY = np.dtype([("key", "f8"), ("row", "u4"), ("unused", "u4")])
-
-
-class _Net(NamedTuple):
-    """State, and what is kept beside it; lists of ids are as long as ``at`` says.
-
-    Attributes:
-        flows: the classes of the state.
-        rate: that of the state; NaN while a flow is open.
-        begin_s: that of the state.
-        past: that of the state.
-        patterns: those of the state.
-        rows: those of the state.
-        carried: that of the state.
-        hops: record[H]; ``slot`` is where the hop stands in ``members`` while its flow sends.
-        members: record[H]; the hops over row r of flows that send are ``num_members`` from ``rows[r].first_member`` on.
-        waiting: record[2C], a heap of classes with their ``begin_s``.
-        noted: uint32[R], rows to be filled that have no level yet; it is -inf.
-        levels: record[2R], a heap of the rows to be filled, with their least possible level.
-        level: float64[R], the keys of that heap.
-        ends: record[2R], a heap of rows with the earliest finish of a flow that they hold back.
-        end_s: float64[R], the keys of that heap.
-        next_end_s: float64[R], what they will be after the solve; NaN where they stay.
-        least: float64[R], the least level on the rows of an open flow of the row.
-        begun: uint32[C], flows that have begun since the last solve.
-        open: uint32[C], flows that are open while rows are filled in rounds.
-        changed: uint32[C], flows whose rates this solve has changed.
-        finished: uint32[P], patterns that have finished at this instant.
-        touched: uint32[R], rows to look at in the next solve.
-        filled: uint32[R], bottlenecks that this solve has found.
-        above: uint32[H], members of a row that are faster than a level.
-        due: uint32[2R], rows on which somebody may have finished.
-        at: record[1], where everything stands, how long the lists are, and the addresses of all other columns.
-    """
-
-    flows: Array
-    rate: Array
-    begin_s: Array
-    past: Array
-    patterns: Array
-    rows: Array
-    carried: Array
-    hops: Array
-    members: Array
-    waiting: Array
-    noted: Array
-    levels: Array
-    level: Array
-    ends: Array
-    end_s: Array
-    next_end_s: Array
-    least: Array
-    begun: Array
-    open: Array
-    changed: Array
-    finished: Array
-    touched: Array
-    filled: Array
-    above: Array
-    due: Array
-    at: Array
-
-
-_AT = np.dtype(
-    [(name, "f8") for name in ("now_s", "next_s", "time_tolerance", "largest_shift_s", "first_begin_s")]
-    + [
-        (name, "i8")
-        for name in (
-            "num_events", "num_steps", "num_solves", "num_waiting", "num_sending", "num_open", "num_begun",
-            "num_touched", "num_changed", "num_filled", "num_levels", "num_noted", "num_ends", "num_due", "num_finished",
-        )
-    ]
-    + [(f"{name}_at", "i8") for name in _Net._fields] + [(f"{name}_length", "i8") for name in _Net._fields]
-)  # fmt: skip
-
-
-def maxmin_rates_numba(hop_starts: Array, hop_row: Array, hop_weight: Array, capacity: Array) -> tuple[Array, Array]:
-    """Same contract as ``kernels.maxmin_rates``: the rates of flows that all begin now."""
-    num_flows = len(hop_starts) - 1
-    zeros = np.zeros(num_flows)
-    table = FlowTable(
-        pattern=np.zeros(num_flows, np.int32), pattern_starts=np.array([0, num_flows]), size_bytes=zeros + 1.0,
-        latency_s=zeros, hop_starts=hop_starts, hop_row=hop_row, hop_weight=hop_weight,
-    )  # fmt: skip
-    state = FlowState.idle(table, capacity)
-    state.start(table, 0, 0.0)
-    net = _net_of(table, state)
-    _begin_all(net.at)
-    rate = np.where(hop_starts[1:] > hop_starts[:-1], state.rate, np.inf)
-    return rate, state.classes["bottleneck"].copy()
-
-
-def advance_numba(table: FlowTable, state: FlowState, now_s: float, until_s: float) -> list[int]:
-    """Same contract as ``kernels.advance``."""
-    if state.index is None:
-        state.index = _net_of(table, state)
-    net: _Net = state.index
-    for pattern in state.started:
-        _wait(net.at, table.pattern_starts[pattern], table.pattern_starts[pattern + 1])
-    state.started.clear()
-    state.now_s, state.next_s, num_finished = _run(net.at, now_s, until_s)
-    return sorted(net.finished[:num_finished].tolist()) if num_finished else []
-
-
-def settle_numba(state: FlowState, now_s: float) -> None:
-    """Same contract as ``kernels.settle``."""
-    _settle_all(state.index.at, now_s)
-
-
-def reroute_numba(table: FlowTable, state: FlowState) -> None:
-    """Start anew on the rows of ``table``; everything is settled."""
-    if state.index is not None:
-        for name in ("load", "open_weight", "fastest", "num_members", "num_held", "num_flowing", "is_touched"):
-            state.rows[name] = 0
-        state.index = _net_of(table, state)
-        _go_on(state.index.at)
-
-
-def withdraw_numba(state: FlowState, flows: Array) -> None:
-    """Take sending classes, int64[...], off their rows; everything is settled."""
-    _withdraw(state.index.at, flows.astype(np.uint32))
-
-
-def wait_numba(state: FlowState, flows: Array) -> None:
-    """Let classes, int64[...], wait for their ``begin_s``."""
-    _wait_anew(state.index.at, flows.astype(np.uint32))
-
-
-def set_capacity_numba(state: FlowState, capacity: Array) -> None:
-    """Change rows; everything is settled."""
-    _change_capacity(state.index.at, capacity)
-
-
-def row_of_part_numba(hop_starts: Array, hop_row: Array, num_rows: int) -> Array:
-    """Same contract as ``kernels.parts.row_of_part``."""
-    lowest = np.arange(num_rows, dtype=np.int32)
-    row = np.full(len(hop_starts) - 1, NONE, np.int32)
-    _join(hop_starts, hop_row, lowest, row)
-    return row
-
-
-def _net_of(table: FlowTable, state: FlowState) -> _Net:
-    """Rates are found at the next event."""
-    num_flows, num_rows, num_hops = len(table.size_bytes), len(state.rows), len(table.hop_row)
-    state.classes["pattern"] = table.pattern
-    state.classes["first_hop"], state.classes["last_hop"] = table.hop_starts[:-1], table.hop_starts[1:]
-    state.rows["first_member"] = starts_of(np.bincount(table.hop_row, minlength=num_rows))[:-1]
-    hops = np.empty(num_hops, _HOP)
-    hops["row"], hops["weight"] = table.hop_row, table.hop_weight
-    at = np.zeros(1, _AT)
-    at["now_s"], at["time_tolerance"], at["first_begin_s"] = state.now_s, state.time_tolerance, np.inf
-    for name in ("num_events", "num_solves", "largest_shift_s"):
-        at[name] = state.tally[name]
-    state.tally = at
-    net = _Net(
-        flows=state.classes, rate=state.rate, begin_s=state.begin_s, past=state.past, patterns=state.patterns,
-        rows=state.rows, carried=state.carried, hops=hops, members=np.empty(num_hops, _MEMBER),
-        waiting=np.empty(2 * num_flows, _ENTRY), noted=_list(num_rows), levels=np.empty(2 * num_rows, _ENTRY), level=np.full(num_rows, np.inf),
-        ends=np.empty(2 * num_rows, _ENTRY), end_s=np.full(num_rows, np.inf), next_end_s=np.full(num_rows, np.nan),
-        least=np.empty(num_rows), begun=_list(num_flows), open=_list(num_flows), changed=_list(num_flows),
-        finished=_list(len(state.patterns)), touched=_list(num_rows), filled=_list(num_rows), above=_list(num_hops),
-        due=_list(2 * num_rows), at=at,
-    )  # fmt: skip
-    for name, array in net._asdict().items():
-        at[f"{name}_at"], at[f"{name}_length"] = array.ctypes.data, len(array)
-    return net
-
-
-def _list(length: int) -> Array:
-    return np.empty(length, np.uint32)
 
 
 @intrinsic
@@ -233,20 +61,23 @@ def _column(typing: Any, address: Any, length: Any, dtype: Any) -> Any:
 @_inlined
 def _net_at(at):
     """The net again, from the addresses of its columns: to hand over one array takes a tenth of the time of all."""
-    return _Net(
+    return Net(
         _column(at.flows_at, at.flows_length, CLASS), _column(at.rate_at, at.rate_length, np.float64),
+        _column(at.bottleneck_at, at.bottleneck_length, np.int32),
         _column(at.begin_s_at, at.begin_s_length, np.float64), _column(at.past_at, at.past_length, PAST),
         _column(at.patterns_at, at.patterns_length, PATTERN), _column(at.rows_at, at.rows_length, ROW),
-        _column(at.carried_at, at.carried_length, CARRIED), _column(at.hops_at, at.hops_length, _HOP),
-        _column(at.members_at, at.members_length, _MEMBER), _column(at.waiting_at, at.waiting_length, _ENTRY),
-        _column(at.noted_at, at.noted_length, np.uint32), _column(at.levels_at, at.levels_length, _ENTRY), _column(at.level_at, at.level_length, np.float64),
-        _column(at.ends_at, at.ends_length, _ENTRY), _column(at.end_s_at, at.end_s_length, np.float64),
+        _column(at.carried_at, at.carried_length, CARRIED), _column(at.hops_at, at.hops_length, HOP),
+        _column(at.members_at, at.members_length, MEMBER), _column(at.waiting_at, at.waiting_length, ENTRY),
+        _column(at.noted_at, at.noted_length, np.uint32), _column(at.levels_at, at.levels_length, ENTRY),
+        _column(at.level_at, at.level_length, np.float64),
+        _column(at.ends_at, at.ends_length, ENTRY), _column(at.end_s_at, at.end_s_length, np.float64),
         _column(at.next_end_s_at, at.next_end_s_length, np.float64),
         _column(at.least_at, at.least_length, np.float64), _column(at.begun_at, at.begun_length, np.uint32),
         _column(at.open_at, at.open_length, np.uint32), _column(at.changed_at, at.changed_length, np.uint32),
         _column(at.finished_at, at.finished_length, np.uint32), _column(at.touched_at, at.touched_length, np.uint32),
         _column(at.filled_at, at.filled_length, np.uint32), _column(at.above_at, at.above_length, np.uint32),
-        _column(at.due_at, at.due_length, np.uint32), _column(at.at_at, at.at_length, _AT),
+        _column(at.held_at, at.held_length, np.uint32),
+        _column(at.due_at, at.due_length, np.uint32), _column(at.at_at, at.at_length, AT),
     )  # fmt: skip
 
 
@@ -254,7 +85,8 @@ def _net_at(at):
 
 
 @_called_from_python
-def _wait(at_array, first, last):
+def wait(at_array, first, last):
+    """Classes ``first`` to ``last`` - 1 are put in flight."""
     at = at_array[0]
     net = _net_at(at)
     for f in range(np.uint32(first), np.uint32(last)):
@@ -262,7 +94,7 @@ def _wait(at_array, first, last):
 
 
 @_called_from_python
-def _go_on(at_array):
+def go_on(at_array):
     """Whatever waits or sends goes on, on rows that know of nobody yet."""
     at = at_array[0]
     net = _net_at(at)
@@ -274,7 +106,8 @@ def _go_on(at_array):
 
 
 @_called_from_python
-def _wait_anew(at_array, flows):
+def wait_anew(at_array, flows):
+    """Classes, uint32[...], wait for another time than before."""
     at = at_array[0]
     net = _net_at(at)
     for f in flows:
@@ -282,7 +115,8 @@ def _wait_anew(at_array, flows):
 
 
 @_called_from_python
-def _run(at_array, now_s, until_s):
+def run(at_array, now_s, until_s):
+    """See ``kernels.advance``: (last instant, next instant, patterns that have finished)."""
     at = at_array[0]
     net = _net_at(at)
     at.num_finished = 0
@@ -305,7 +139,7 @@ def _run(at_array, now_s, until_s):
 
 
 @_called_from_python
-def _begin_all(at_array):
+def begin_all(at_array):
     """Everything that waits begins at once; for a single solve."""
     at = at_array[0]
     net = _net_at(at)
@@ -338,7 +172,7 @@ def _enter(net, at, f):
     flow.since_s = at.now_s
     net.rate[f] = 0.0
     flow.end_s = np.inf
-    flow.bottleneck = NONE
+    net.bottleneck[f] = NONE
     at.first_begin_s = min(at.first_begin_s, at.now_s)
     first, last = flow.first_hop, flow.last_hop
     if first == last or flow.left_bytes <= 0.0:
@@ -378,7 +212,7 @@ def _finish(net, at):
         while slot < net.rows[r].first_member + net.rows[r].num_members:
             f = net.members[slot].flow
             flow = net.flows[f]
-            if flow.bottleneck == r:
+            if net.bottleneck[f] == r:
                 early_s = flow.end_s - at.now_s
                 if flow.end_s <= soon_s or early_s <= share * (flow.end_s - net.begin_s[f]):
                     if flow.end_s > soon_s:
@@ -432,7 +266,6 @@ def _end(net, at, f):
 def _leave(net, at, f):
     """Take a sending class off its rows."""
     at.num_sending -= 1
-    flow = net.flows[f]
     _settle_flow(net, at, f)
     for h in range(net.flows[f].first_hop, net.flows[f].last_hop):
         r = net.hops[h].row
@@ -452,8 +285,8 @@ def _leave(net, at, f):
         if row.num_members == 0:
             row.fastest = 0.0
         _touch(net, at, r)
-    if flow.bottleneck != NONE:
-        net.rows[flow.bottleneck].num_held -= 1
+    if net.bottleneck[f] != NONE:
+        net.rows[net.bottleneck[f]].num_held -= 1
 
 
 @_inlined
@@ -478,9 +311,9 @@ def _next_end_s(net, at):
         r, key = net.ends[0].row, net.ends[0].key
         next_s = np.inf
         for slot in range(net.rows[r].first_member, net.rows[r].first_member + net.rows[r].num_members):
-            flow = net.flows[net.members[slot].flow]
-            if flow.bottleneck == r:
-                next_s = min(next_s, flow.end_s)
+            f = net.members[slot].flow
+            if net.bottleneck[f] == r:
+                next_s = min(next_s, net.flows[f].end_s)
         if next_s <= key:
             return max(next_s, at.now_s)
         at.num_ends = _push(net.ends, net.end_s, at.num_ends, r, next_s)
@@ -519,7 +352,8 @@ def _settle_row(net, at, r):
 
 
 @_called_from_python
-def _settle_all(at_array, now_s):
+def settle_all(at_array, now_s):
+    """See ``kernels.settle``."""
     at = at_array[0]
     net = _net_at(at)
     at.now_s = max(at.now_s, now_s)
@@ -531,7 +365,8 @@ def _settle_all(at_array, now_s):
 
 
 @_called_from_python
-def _withdraw(at_array, flows):
+def withdraw(at_array, flows):
+    """Take sending classes, uint32[...], off their rows."""
     at = at_array[0]
     net = _net_at(at)
     for f in flows:
@@ -539,7 +374,7 @@ def _withdraw(at_array, flows):
 
 
 @_called_from_python
-def _change_capacity(at_array, capacity):
+def change_capacity(at_array, capacity):
     """Everything is settled."""
     at = at_array[0]
     net = _net_at(at)
@@ -693,9 +528,9 @@ def _open(net, at, f):
         r, weight = net.hops[h].row, net.hops[h].weight
         row = net.rows[r]
         _settle_row(net, at, r)
-        row.load -= rate * weight
         row.open_weight += weight
         row.num_open += 1
+        row.load = row.load - rate * weight if row.num_open < row.num_members else 0.0
         if net.level[r] > rate:
             _note(net, at, r)
 
@@ -719,10 +554,13 @@ def _release(net, at, r, level):
     if row.num_held == 0 or row.released_at == at.num_solves:
         return
     row.released_at = at.num_solves
-    for slot in range(net.rows[r].first_member, net.rows[r].first_member + row.num_members):
+    num_found, above = 0, level * _ABOVE_TIE
+    for slot in range(row.first_member, row.first_member + row.num_members):
         f = net.members[slot].flow
-        if (net.rate[f] > level * _ABOVE_TIE) & (net.flows[f].bottleneck == r):
-            _open(net, at, f)
+        net.above[num_found] = f  # no branch, which nobody could predict
+        num_found += np.int64(net.rate[f] > above) & np.int64(net.bottleneck[f] == r)
+    for i in range(num_found):
+        _open(net, at, net.above[i])
 
 
 @_inlined
@@ -777,16 +615,16 @@ def _level(net, r, level):
     load_above, weight_above = 0.0, 0.0
     for slot in range(row.first_member, row.first_member + row.num_members):
         rate, weight = net.rate[net.members[slot].flow], net.members[slot].weight
-        if np.isnan(rate):
-            open_weight += weight
-        else:
-            load += rate * weight
-            if rate > level:
-                net.above[num_above] = slot
-                num_above += 1
-                load_above += rate * weight
-                weight_above += weight
-                fastest = max(fastest, rate)
+        is_open = np.isnan(rate)
+        closed_rate = 0.0 if is_open else rate
+        is_above = closed_rate > level
+        open_weight += weight if is_open else 0.0
+        load += closed_rate * weight
+        load_above += closed_rate * weight if is_above else 0.0
+        weight_above += weight if is_above else 0.0
+        fastest = max(fastest, closed_rate)
+        net.above[num_above] = slot
+        num_above += np.int64(is_above)
     row.load, row.open_weight, row.fastest = load, open_weight, fastest
     while num_above > 0:
         higher = _room(row, load - load_above) / (open_weight + weight_above)
@@ -813,14 +651,17 @@ def _fill(net, at, r, level):
     if np.isnan(net.next_end_s[r]):
         net.filled[at.num_filled] = r
         at.num_filled += 1
-    net.next_end_s[r] = np.inf
-    for slot in range(net.rows[r].first_member, net.rows[r].first_member + row.num_members):
+    num_found, above, next_end_s = 0, level * _ABOVE_TIE, np.inf
+    for slot in range(row.first_member, row.first_member + row.num_members):
         f = net.members[slot].flow
-        rate = net.rate[f]
-        if np.isnan(rate) or rate > level * _ABOVE_TIE:
-            _freeze(net, at, f, r, level)
-        elif net.flows[f].bottleneck == r:
-            net.next_end_s[r] = min(net.next_end_s[r], net.flows[f].end_s)
+        stays = np.int64(net.rate[f] <= above)  # not the open ones, which have none
+        net.held[num_found] = f
+        num_found += 1 - stays
+        if stays & np.int64(net.bottleneck[f] == r):
+            next_end_s = min(next_end_s, net.flows[f].end_s)
+    net.next_end_s[r] = next_end_s
+    for i in range(num_found):
+        _freeze(net, at, net.held[i], r, level)
     row.fastest = level
 
 
@@ -844,10 +685,10 @@ def _freeze(net, at, f, r, level):
         for h in range(flow.first_hop, flow.last_hop):
             _settle_row(net, at, net.hops[h].row)
             net.rows[net.hops[h].row].load += (rate - before) * net.hops[h].weight
-    if flow.bottleneck != r:
-        if flow.bottleneck != NONE:
-            net.rows[flow.bottleneck].num_held -= 1
-        flow.bottleneck = r
+    if net.bottleneck[f] != r:
+        if net.bottleneck[f] != NONE:
+            net.rows[net.bottleneck[f]].num_held -= 1
+        net.bottleneck[f] = r
         net.rows[r].num_held += 1
     net.rate[f] = rate
     if rate < before:
@@ -882,7 +723,7 @@ def _commit(net, at):
             elif rate == 0.0:
                 net.changed[num_stopped] = f
                 num_stopped += 1
-        r = flow.bottleneck
+        r = net.bottleneck[f]
         net.next_end_s[r] = min(net.next_end_s[r], flow.end_s)
     for i in range(num_stopped):  # last, because a row on which nothing flows any more has no load at all
         _count_flowing(net, net.changed[i], -1)
@@ -908,7 +749,7 @@ def _count_flowing(net, f, change):
 
 
 @_called_from_python
-def _join(hop_starts, hop_row, lowest, row):
+def join(hop_starts, hop_row, lowest, row):
     """Union-find: ``lowest`` points towards the lowest row that a row is joined with."""
     for f in range(len(row)):
         first = hop_starts[f]
@@ -944,7 +785,7 @@ def _push(heap, key, size, r, new_key):
     return size + 1
 
 
-@_compiled
+@_inlined
 def _drop_stale(heap, key, size):
     """Make the first entry a valid one, if there is any. Returns the new size."""
     while size > 0 and key[heap[0].row] != heap[0].key:
@@ -991,7 +832,7 @@ def _rise(heap, i, r, key):
     heap[i].row, heap[i].key = r, key
 
 
-@_compiled
+@_inlined
 def _sink(heap, size, i, r, key):
     """Row ``r`` gets place ``i``, or one further down."""
     while 4 * i + 4 < size:

@@ -8,19 +8,14 @@ unfrozen flows; a row whose share is the least among all rows of each of its flo
 others do, so all its flows freeze in the same round.
 """
 
-from pathlib import Path
-from typing import Any
-
 import numpy as np
 
-from cluster_sim.backend import Backend, launch
+from cluster_sim.backend import Backend
 from cluster_sim.kernels.segments import segment_min, segment_sum
 from cluster_sim.tables import NONE, Array, starts_of
 
 #: Shares closer than this are the same share: sums of the same capacities in another order differ by as much.
 TIE_RATIO = 1e-12
-
-_SOURCE = Path(__file__).with_name("maxmin.cu")
 
 
 def maxmin_rates(
@@ -40,11 +35,13 @@ def maxmin_rates(
         bottleneck: int32[F], a full row on which nobody is faster; NONE for a flow without hops.
     """
     if backend.name == "numba":
-        from cluster_sim.kernels.compiled_numba import maxmin_rates_numba
+        from cluster_sim.kernels.local_update import maxmin_rates_numba
 
         return maxmin_rates_numba(hop_starts, hop_row, hop_weight, capacity)
     if backend.name == "cupy":
-        return _maxmin_cupy(hop_starts, hop_row, hop_weight, capacity, backend)
+        from cluster_sim.kernels.on_device import maxmin_on_device
+
+        return maxmin_on_device(hop_starts, hop_row, hop_weight, capacity, backend)
     return _maxmin_numpy(hop_starts, hop_row, hop_weight, capacity)
 
 
@@ -76,37 +73,3 @@ def _transpose(hop_starts: Array, hop_row: Array, num_rows: int) -> tuple[Array,
     """(flow of each hop, hops in order of their row, where each row's hops start)."""
     hop_flow = np.repeat(np.arange(len(hop_starts) - 1, dtype=np.int32), np.diff(hop_starts))
     return hop_flow, np.argsort(hop_row, kind="stable"), starts_of(np.bincount(hop_row, minlength=num_rows))
-
-
-def _maxmin_cupy(
-    hop_starts: Array, hop_row: Array, hop_weight: Array, capacity: Array, backend: Backend
-) -> tuple[Array, Array]:
-    """Four kernels a round; per round one scalar comes back."""
-    xp: Any = backend.xp
-    num_flows, num_rows = len(hop_starts) - 1, len(capacity)
-    hop_flow, by_row, row_starts = map(
-        xp.asarray, _transpose(backend.to_host(hop_starts), backend.to_host(hop_row), num_rows)
-    )
-    rate, bottleneck = xp.full(num_flows, xp.inf), xp.full(num_flows, NONE, xp.int32)
-    is_open = (hop_starts[1:] > hop_starts[:-1]).astype(xp.int8)
-    left, share, is_full = capacity.astype(xp.float64), xp.empty(num_rows), xp.empty(num_rows, xp.int8)
-    flow_share, num_open = xp.empty(num_flows), xp.empty(1, xp.int32)
-    flows, rows = np.int32(num_flows), np.int32(num_rows)
-    if num_flows == 0 or not int(is_open.sum()):
-        return rate, bottleneck
-    on_rows = (hop_flow, hop_weight, by_row, row_starts, rows)
-    while True:
-        _launch("row_share", num_rows, share, left, is_open, *on_rows)
-        _launch("flow_share", num_flows, flow_share, share, is_open, hop_row, hop_starts, flows)
-        tie = np.float64(TIE_RATIO)
-        _launch("row_is_bottleneck", num_rows, is_full, share, flow_share, is_open, tie, *on_rows)
-        num_open.fill(0)
-        frozen = (rate, bottleneck, is_open, num_open)
-        _launch("freeze_flows", num_flows, *frozen, flow_share, is_full, hop_row, hop_starts, flows)
-        if int(num_open[0]) == 0:
-            return rate, bottleneck
-        _launch("row_left", num_rows, left, capacity, rate, is_open, *on_rows)
-
-
-def _launch(kernel: str, num_threads: int, *arguments: Any) -> None:
-    launch(_SOURCE, kernel, num_threads, *arguments)

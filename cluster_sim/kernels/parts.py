@@ -32,7 +32,7 @@ def independent_parts(hop_starts: Array, hop_row: Array, num_rows: int, backend:
 def row_of_part(hop_starts: Array, hop_row: Array, num_rows: int, backend: Backend) -> Array:
     """int32[F]: the lowest row that each flow is joined with, over flows that share rows; NONE for one without hops."""
     if backend.name == "numba":
-        from cluster_sim.kernels.compiled_numba import row_of_part_numba
+        from cluster_sim.kernels.local_update import row_of_part_numba
 
         return row_of_part_numba(hop_starts, hop_row, num_rows)
     hop_flow = np.repeat(np.arange(len(hop_starts) - 1), np.diff(hop_starts))

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cluster_sim.tables import Array
+from cluster_sim.tables import NONE, Array
 
 #: What a class of flows is doing.
 IDLE, WAITING, SENDING = 0, 1, 2
@@ -14,8 +14,8 @@ IDLE, WAITING, SENDING = 0, 1, 2
 CLASS = np.dtype(
     [
         ("rate_before", "f8"), ("since_s", "f8"), ("left_bytes", "f8"), ("end_s", "f8"),
-        ("bottleneck", "i4"), ("first_hop", "u4"), ("last_hop", "u4"), ("pattern", "u4"), ("phase", "i4"),
-        ("is_changed", "i4"), ("unused", "f8"),
+        ("first_hop", "u4"), ("last_hop", "u4"), ("pattern", "u4"), ("phase", "i4"), ("is_changed", "i4"),
+        ("unused", "u4", 3),
     ]
 )  # fmt: skip
 PAST = np.dtype([("start_s", "f8"), ("total_bytes", "f8"), ("stalled_s", "f8")])
@@ -66,9 +66,9 @@ class FlowState:
 
     Attributes:
         classes: record[C]; ``phase`` (IDLE, WAITING for its latency, SENDING), ``left_bytes`` still to send,
-            ``end_s`` when it finishes at that rate, or has finished, ``bottleneck`` the row that holds it back,
-            NONE for none.
+            ``end_s`` when it finishes at that rate, or has finished.
         rate: float64[C], bytes/s now.
+        bottleneck: int32[C], the row that holds it back, one of several; NONE for none.
         begin_s: float64[C], when it starts sending.
         past: record[C]; ``start_s`` when it was put in flight, ``total_bytes`` it had to send, ``stalled_s`` time
             without any bandwidth.
@@ -92,6 +92,7 @@ class FlowState:
 
     classes: Array
     rate: Array
+    bottleneck: Array
     begin_s: Array
     past: Array
     patterns: Array
@@ -120,15 +121,14 @@ class FlowState:
             counts_bytes: whether to keep ``carried``.
         """
         classes = aligned_zeros(len(table.size_bytes), CLASS)
-        classes["bottleneck"] = -1
         rows = aligned_zeros(len(capacity), ROW)
         rows["capacity"] = capacity
         patterns = np.zeros(len(table.pattern_starts) - 1, PATTERN)
         carried = np.zeros(len(capacity) if counts_bytes else 0, CARRIED)
         return cls(
-            classes=classes, rate=np.zeros(len(classes)), begin_s=np.zeros(len(classes)),
-            past=np.zeros(len(classes), PAST), patterns=patterns, rows=rows, carried=carried,
-            capacity_before=capacity.astype(np.float64), time_tolerance=time_tolerance,
+            classes=classes, rate=np.zeros(len(classes)), bottleneck=np.full(len(classes), NONE, np.int32),
+            begin_s=np.zeros(len(classes)), past=np.zeros(len(classes), PAST), patterns=patterns, rows=rows,
+            carried=carried, capacity_before=capacity.astype(np.float64), time_tolerance=time_tolerance,
         )  # fmt: skip
 
     def start(self, table: FlowTable, pattern: int, now_s: float, scale: float = 1.0) -> None:
@@ -172,7 +172,7 @@ class FlowState:
     def last_class(self, pattern: int) -> tuple[float, int]:
         """Of a pattern that has finished: (time its last class had no bandwidth, row that held it back at the end)."""
         last = self.patterns["last"][pattern]
-        return float(self.past["stalled_s"][last]), int(self.classes["bottleneck"][last])
+        return float(self.past["stalled_s"][last]), int(self.bottleneck[last])
 
 
 def aligned_zeros(num: int, dtype: np.dtype[Any]) -> Array:

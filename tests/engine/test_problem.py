@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 from cluster_sim.core import StalledFlowsError
 from cluster_sim.engine import run_problem
 from cluster_sim.kernels import parts
-from cluster_sim.tables import FlowProblem
+from cluster_sim.routing import Ecmp
+from cluster_sim.tables import FlowProblem, Traffic
+from tests.engine.worlds import clos
 from tests.kernels.exact import exact_finish_s
 from tests.strategies import Network, networks
 
@@ -121,3 +123,30 @@ def test_nothing_to_do(backend):
     assert run_problem(problem_of(Network.of([], [10.0])), backend).finish_s.tolist() == []
     done = run_problem(problem_of(Network.of([{}, {}], []), start_s=[1.0, 2.0], latency_s=[0.5, 0.0]), backend)
     assert done.finish_s.tolist() == [1.5, 2.0]
+
+
+def hashed_all_to_all():
+    """64 endpoints under ECMP in a three-tier Clos, all to all in groups of 16, sizes over a factor of 16."""
+    rng = np.random.default_rng(5)
+    fabric = clos(192, pod_accelerators=64)
+    ranks = rng.permutation(192)[:64].reshape(4, 16)
+    src, dst = np.nonzero(~np.eye(16, dtype=bool))
+    traffic = Traffic.between(ranks[:, src].ravel(), ranks[:, dst].ravel(), 1.0)
+    flows, capacity = Ecmp().route(traffic, fabric, None, 7), Ecmp().rows(fabric, None).capacity_bytes_per_s
+    return FlowProblem(
+        capacity_bytes_per_s=capacity, start_s=np.zeros(len(flows)), latency_s=flows.latency_s,
+        size_bytes=16e6 * 2.0 ** rng.uniform(-2, 2, len(flows)), hop_link=flows.hop_row, hop_weight=flows.hop_weight,
+        hop_starts=flows.hop_starts,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(("tolerance", "events"), [(1e-3, 0.9), (1e-2, 0.5), (0.1, 0.1)])
+def test_what_a_tolerance_costs_and_saves(backend, tolerance, events):
+    """Measured where flows meet: finish times are off by up to twice the tolerance, for that part of the events."""
+    problem = hashed_all_to_all()
+    exact, merged = run_problem(problem, backend), run_problem(problem, backend, tolerance)
+    off = np.abs(merged.finish_s / exact.finish_s - 1)
+    print(f"tolerance {tolerance:g}: off by {off.max():.2g}, {merged.num_events} of {exact.num_events} events")
+    assert 0 < off.max() < 2 * tolerance
+    assert merged.num_events < events * exact.num_events
+    assert merged.largest_shift_s <= tolerance * exact.finish_s.max()

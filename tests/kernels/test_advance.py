@@ -102,6 +102,7 @@ def test_a_pattern_finishes_with_its_last_class(backend):
     state.start(table, 0, 0.0)
     assert advance(table, state, 0.0, NEVER, backend) == [0]
     assert state.now_s == state.next_s == 4.0
+    settle(table, state, 4.0)
     assert len(state.flying) == 0
 
 
@@ -192,7 +193,7 @@ def test_a_flow_on_a_dead_row_waits_for_capacity(backend):
     assert finish_s == [NEVER, 3.0]
     assert state.next_s == NEVER
     assert state.past["stalled_s"].tolist() == [7.0, 0.0]
-    assert state.classes["bottleneck"][0] == 0
+    assert state.bottleneck[0] == 0
 
 
 def test_a_row_that_dies_on_the_way_keeps_what_was_sent(backend):
@@ -436,6 +437,7 @@ def test_a_flow_whose_latency_ends_within_a_tick_begins_now(backend):
     for pattern in range(3):
         state.start(table, pattern, 1e9)
     assert advance(table, state, 1e9, 1e9, backend) == []
+    settle(table, state, 1e9)
     assert state.sending.tolist() == [0, 1]
     assert state.next_s == state.begin_s[2]
 
@@ -536,7 +538,7 @@ def test_what_the_compiled_twin_keeps_beside_the_state_is_true(history, stops):
         crossing = network.hop_flow[sending & (network.hop_row == row)]
         first, num = net.rows["first_member"][row], net.rows["num_members"][row]
         assert sorted(net.members["flow"][first : first + num].tolist()) == crossing.tolist()
-        held = [flow for flow in crossing if net.flows["bottleneck"][flow] == row]
+        held = [flow for flow in crossing if net.bottleneck[flow] == row]
         assert net.rows["num_held"][row] == len(held)
         assert net.end_s[row] <= min(net.flows["end_s"][held], default=np.inf)
         assert net.rows["num_flowing"][row] == np.count_nonzero(state.rate[crossing])
@@ -566,6 +568,7 @@ def test_rates_are_fair_all_the_time(backend, history, stops):
         now_s = moment_s
         while advance(table, state, now_s, next_s, backend):
             now_s = state.now_s
+        settle(table, state, state.now_s)
         flows = [network.flows[flow] for flow in state.sending]
         sending = Network.of(flows, state.rows["capacity"].tolist())
         assert unfair_flows(*sending.arrays, state.rate[state.sending]).tolist() == []
