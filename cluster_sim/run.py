@@ -121,7 +121,7 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
     announce("routing")
     key = stream_key(scenario.seed, "routing", scenario.job_name)
     collectives = tuple(program.collectives)
-    routes = route_collectives(collectives, program.num_runs(), fabric, scenario.routing, key, len(PHASES))
+    routes = route_collectives(collectives, program.num_runs(), fabric, scenario.routing, key, len(PHASES), backend)
     schedule = assemble(program, fusible(collectives, routes, backend))
     simulation = Simulation(schedule, routes, backend)
     outcome = simulation.run(lambda done: announce(f"simulating: {done:,} of {len(schedule):,} tasks"))

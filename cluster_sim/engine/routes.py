@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cluster_sim.backend import Backend
 from cluster_sim.engine.symmetry import merge
 from cluster_sim.kernels import FlowTable
 from cluster_sim.routing import Routing
@@ -88,6 +89,7 @@ def route_collectives(
     routing: Routing,
     key: int,
     num_phases: int,
+    backend: Backend | None = None,
 ) -> Routes:
     """Set the OCS for the traffic, route every collective, and merge what nothing can tell apart.
 
@@ -98,6 +100,7 @@ def route_collectives(
         routing: how paths are chosen.
         key: 64 random bits of this job.
         num_phases: OCS phases of a step.
+        backend: what finds symmetries; None for NumPy.
     """
     settings, phase_setting = _settings(collectives, num_runs, fabric, num_phases)
     kept = _kept_while_switching(settings, phase_setting)
@@ -119,7 +122,12 @@ def route_collectives(
     rounds = np.array([int(part.round.max(initial=-1)) + 1 for part in sent], np.int64)
     route_patterns = starts_of(rounds)
     merged = merge(
-        sent, route_patterns, rows, fabric, lambda traffic: routing.route(traffic, fabric, settings[0], key, rows[0])
+        sent,
+        route_patterns,
+        rows,
+        fabric,
+        lambda traffic: routing.route(traffic, fabric, settings[0], key, rows[0]),
+        backend,
     )
     logger.info("%d flows in %d classes", merged.num_flows, len(merged.table.size_bytes))
     return Routes(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cluster_sim.backend import Backend
 from cluster_sim.kernels import FlowTable, Quotient, equitable, refine, scrambled, segment_sum
 from cluster_sim.tables import Array, Fabric, Flows, Rows, Traffic, starts_of
 
@@ -38,6 +39,7 @@ def merge(
     rows: tuple[Rows, ...],
     fabric: Fabric,
     route: Callable[[Traffic], Flows],
+    backend: Backend | None = None,
 ) -> Merged:
     """One table of everything that is sent; flows of different patterns are never merged.
 
@@ -47,18 +49,21 @@ def merge(
         rows: with the capacities of every setting.
         fabric: where all of it is sent.
         route: turns traffic into flows, over rows.
+        backend: what refines; None for NumPy.
     """
     capacities = tuple(row.capacity_bytes_per_s for row in rows)
     if not any(isinstance(part, Traffic) for part in sent):
         flows = [part for part in sent if isinstance(part, Flows)]
-        return _refined(flows, route_patterns, capacities)
-    reduced, row_class, row = _one_of_each(sent, route_patterns, capacities, fabric, route)
-    small = _refined(reduced, route_patterns, tuple(capacity[row] for capacity in capacities))
+        return _refined(flows, route_patterns, capacities, backend)
+    reduced, row_class, row = _one_of_each(sent, route_patterns, capacities, fabric, route, backend)
+    small = _refined(reduced, route_patterns, tuple(capacity[row] for capacity in capacities), backend)
     num_flows = sum(part.num_transfers if isinstance(part, Traffic) else len(part) for part in sent)
     return Merged(small.table, small.row_class[row_class], row[small.row], num_flows)
 
 
-def _refined(flows: list[Flows], route_patterns: Array, capacities: tuple[Array, ...]) -> Merged:
+def _refined(
+    flows: list[Flows], route_patterns: Array, capacities: tuple[Array, ...], backend: Backend | None
+) -> Merged:
     """Refined flow by flow."""
     pattern = np.concatenate([flow.round + route_patterns[number] for number, flow in enumerate(flows)])
     assert np.all(pattern[1:] >= pattern[:-1]), "rounds of a traffic are in order"
@@ -70,6 +75,7 @@ def _refined(flows: list[Flows], route_patterns: Array, capacities: tuple[Array,
         np.concatenate([flow.hop_weight for flow in flows]),
         colour_of(pattern.astype(np.float64), size, latency_s),
         colour_of(*capacities),
+        backend,
     )
     table = _table(quotient, pattern, size, latency_s, int(route_patterns[-1]))
     return Merged(table, quotient.row_class, quotient.row, len(pattern))
@@ -99,6 +105,7 @@ def colour_of(*columns: Array) -> Array:
 def _one_of_each(
     sent: list[Flows | Traffic], route_patterns: Array, capacities: tuple[Array, ...], fabric: Fabric,
     route: Callable[[Traffic], Flows],
+    backend: Backend | None,
 ) -> tuple[list[Flows], Array, Array]:  # fmt: skip
     """(flows of one group or flow of each class over classes of rows, class of each row, one row of each class)."""
     things = [_things(part, int(route_patterns[number]), fabric) for number, part in enumerate(sent)]
@@ -109,6 +116,7 @@ def _one_of_each(
         np.concatenate([thing.label for thing in things]),
         np.concatenate([thing.colour for thing in things]).view(np.int64),
         _colour_of_nodes(capacities),
+        backend,
     )
     # A bundle and the one the other way are one node.
     way = np.arange(len(capacities[0])) % 2

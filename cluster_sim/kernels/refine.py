@@ -7,12 +7,17 @@ of graphs: equitable partitions].
 """
 
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from cluster_sim.backend import Backend, launch
 from cluster_sim.kernels.scramble import scrambled
 from cluster_sim.kernels.segments import segment_sum
 from cluster_sim.tables import Array, grouped, starts_of
+
+_SOURCE = Path(__file__).with_name("refine.cu")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,7 +45,10 @@ class Quotient:
     num_flows: Array
 
 
-def refine(hop_starts: Array, hop_row: Array, hop_weight: Array, flow_colour: Array, row_colour: Array) -> Quotient:
+def refine(
+    hop_starts: Array, hop_row: Array, hop_weight: Array, flow_colour: Array, row_colour: Array,
+    backend: Backend | None = None,
+) -> Quotient:  # fmt: skip
     """The coarsest equitable partition that is at least as fine as the colours given.
 
     Args:
@@ -49,19 +57,21 @@ def refine(hop_starts: Array, hop_row: Array, hop_weight: Array, flow_colour: Ar
         hop_weight: float64[H], likewise.
         flow_colour: int64[F], flows of different colour are never merged; class numbers ascend with it.
         row_colour: int64[R], likewise.
+        backend: what refines; all arrays are on the host. None for NumPy.
 
     Returns:
         The classes. Signatures are compared as 64-bit hashes: two different ones collide with probability 2**-64.
     """
     label = scrambled(hop_weight.view(np.uint64))
-    flow_class, row_class = equitable(hop_starts, hop_row, label, flow_colour, row_colour)
+    flow_class, row_class = equitable(hop_starts, hop_row, label, flow_colour, row_colour, backend)
     hop_flow = np.repeat(np.arange(len(flow_colour), dtype=np.int32), np.diff(hop_starts))
     return _quotient(hop_flow, hop_row, hop_weight, flow_class, row_class)
 
 
 def equitable(
-    hop_starts: Array, hop_row: Array, label: Array, flow_colour: Array, row_colour: Array
-) -> tuple[Array, Array]:
+    hop_starts: Array, hop_row: Array, label: Array, flow_colour: Array, row_colour: Array,
+    backend: Backend | None = None,
+) -> tuple[Array, Array]:  # fmt: skip
     """(int32[F] class of each flow, int32[R] class of each row), as in ``refine``, whatever a hop means.
 
     Args:
@@ -70,17 +80,42 @@ def equitable(
         label: uint64[H], scrambled; hops with different labels are different.
         flow_colour: int64[F], as in refine.
         row_colour: int64[R], as in refine.
+        backend: as in refine.
     """
+    on_device = backend is not None and backend.name == "cupy"
+    xp: Any = backend.xp if backend is not None and on_device else np
     hop_flow = np.repeat(np.arange(len(flow_colour), dtype=np.int32), np.diff(hop_starts))
     by_row, row_starts = grouped(hop_row, np.arange(len(hop_row)), len(row_colour))
-    flow_class, row_class = _numbered(flow_colour), _numbered(row_colour)
+    of_row: tuple[Any, Any, Any] = (xp.asarray(hop_flow[by_row]), xp.asarray(label[by_row]), xp.asarray(row_starts))
+    of_flow: tuple[Any, Any, Any] = (xp.asarray(hop_row), xp.asarray(label), xp.asarray(hop_starts))
+    flow_class, row_class = _numbered(xp.asarray(flow_colour), xp), _numbered(xp.asarray(row_colour), xp)
     counts = (-1, -1)
-    while counts != (counts := (int(flow_class.max(initial=-1)), int(row_class.max(initial=-1)))):
-        seen_by_row = scrambled(flow_class.astype(np.uint64)[hop_flow] ^ label)
-        row_class = _split(row_class, segment_sum(seen_by_row[by_row], row_starts))
-        seen_by_flow = scrambled(row_class.astype(np.uint64)[hop_row] ^ label)
-        flow_class = _split(flow_class, segment_sum(seen_by_flow, hop_starts))
+    while counts != (counts := (_highest(flow_class), _highest(row_class))):
+        row_class = _split(row_class, signatures(flow_class, *of_row, on_device=on_device), xp)
+        flow_class = _split(flow_class, signatures(row_class, *of_flow, on_device=on_device), xp)
+    if backend is not None and on_device:
+        return backend.to_host(flow_class), backend.to_host(row_class)
     return flow_class, row_class
+
+
+def signatures(classes: Array, item: Array, label: Array, starts: Array, on_device: bool) -> Array:
+    """What each group sees of the classes of its items, as one number; the order of the items does not matter.
+
+    Args:
+        classes: int32[N].
+        item: int32[H], below N.
+        label: uint64[H], scrambled.
+        starts: int64[G+1], where each group's items start.
+        on_device: whether these are CuPy's arrays.
+
+    Returns:
+        uint64[G].
+    """
+    if on_device:
+        signature = (starts[1:] * 0).view(np.uint64)
+        launch(_SOURCE, "signatures", len(signature), signature, classes, item, label, starts, np.int32(len(signature)))
+        return signature
+    return segment_sum(scrambled(classes.astype(np.uint64)[item] ^ label), starts)
 
 
 def _quotient(hop_flow: Array, hop_row: Array, hop_weight: Array, flow_class: Array, row_class: Array) -> Quotient:
@@ -99,17 +134,21 @@ def _quotient(hop_flow: Array, hop_row: Array, hop_weight: Array, flow_class: Ar
     )  # fmt: skip
 
 
-def _numbered(colour: Array) -> Array:
+def _highest(classes: Any) -> int:
+    return int(classes.max()) if len(classes) else -1
+
+
+def _numbered(colour: Any, xp: Any) -> Any:
     """int32: 0, 1, 2... in ascending order of colour."""
-    return np.unique(colour, return_inverse=True)[1].astype(np.int32).reshape(-1)
+    return xp.unique(colour, return_inverse=True)[1].astype(np.int32).reshape(-1)
 
 
-def _split(classes: Array, signature: Array) -> Array:
+def _split(classes: Any, signature: Any, xp: Any) -> Any:
     """Classes divided by signature; numbers keep the order of the old classes."""
-    keys = np.stack([classes.astype(np.uint64), signature])
-    order = np.lexsort((keys[1], keys[0]))
-    new = np.ones(len(order), dtype=bool)
+    keys = xp.stack([signature, classes.astype(np.uint64)])
+    order = xp.lexsort(keys)
+    new = xp.ones(len(order), dtype=bool)
     new[1:] = (keys[:, order[1:]] != keys[:, order[:-1]]).any(axis=0)
-    result = np.empty(len(order), np.int32)
-    result[order] = np.cumsum(new) - 1
+    result = xp.empty(len(order), np.int32)
+    result[order] = xp.cumsum(new) - 1
     return result

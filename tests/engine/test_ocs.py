@@ -82,7 +82,7 @@ def test_symmetry_tells_links_that_go_dark_from_links_that_stay_lit():
     _, merged, _ = run_job(job, topology)
     original = module.refine
     try:
-        module.refine = lambda starts, row, weight, flows, rows: original(
+        module.refine = lambda starts, row, weight, flows, rows, backend: original(
             starts, row, weight, np.arange(len(flows)), np.arange(len(rows))
         )
         _, apart, _ = run_job(job, topology)

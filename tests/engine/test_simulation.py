@@ -90,7 +90,7 @@ def test_symmetry_changes_no_time(monkeypatch):
     original = symmetry.refine
     monkeypatch.setattr(
         symmetry, "refine",
-        lambda starts, row, weight, flows, rows: original(
+        lambda starts, row, weight, flows, rows, backend: original(
             starts, row, weight, np.arange(len(flows)), np.arange(len(rows))
         ),
     )  # fmt: skip

@@ -6,7 +6,8 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +25,14 @@ from cluster_sim.kernels import (
     advance,
     maxmin_rates,
     on_device,
+    refine,
     reroute,
     set_capacity,
     settle,
     unfair_flows,
 )
 from cluster_sim.tables import FlowProblem
+from tests.kernels.test_refine import by_capacity, coloured_networks
 from tests.strategies import History, Network, flow_table, histories, networks
 
 SOURCES = sorted(Path(cluster_sim.kernels.__file__).parent.glob("*.cu"))
@@ -38,7 +41,7 @@ NUMPY = choose_backend("numpy")
 
 def test_there_are_sources():
     """Otherwise the tests below would say nothing."""
-    assert [source.name for source in SOURCES] == ["advance.cu"]
+    assert [source.name for source in SOURCES] == ["advance.cu", "refine.cu"]
 
 
 # NVRTC
@@ -194,7 +197,21 @@ def cupy_on_cpu(request, folder) -> Iterator[Backend]:
         patch.setattr(on_device, "launch", grid.launch)
         patch.setattr(on_device, "launch_together", grid.launch_together)
         patch.setattr(on_device, "_MOST_MEMBERS", most_members)
+        patch.setattr(import_module("cluster_sim.kernels.refine"), "launch", grid.launch)
         yield CUPY
+
+
+# Symmetry
+
+
+@given(coloured=coloured_networks())
+def test_refinement_on_the_device_is_the_specification(cupy_on_cpu, coloured):
+    """The same classes with the same numbers."""
+    network, colour = coloured
+    arguments = (*network.arrays[:3], np.array(colour, np.int64), by_capacity(network))
+    found, expected = refine(*arguments, cupy_on_cpu), refine(*arguments)
+    for column in fields(expected):
+        np.testing.assert_array_equal(getattr(found, column.name), getattr(expected, column.name), column.name)
 
 
 # Rates

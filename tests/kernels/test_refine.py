@@ -5,10 +5,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster_sim.backend import choose_backend
-from cluster_sim.kernels import Quotient, maxmin_rates, refine, unfair_flows
+from cluster_sim.backend import Backend, choose_backend
+from cluster_sim.kernels import FlowState, Quotient, advance, maxmin_rates, refine, settle, unfair_flows
 from cluster_sim.tables import Array
-from tests.strategies import Network, networks, repeated_networks
+from tests.strategies import Network, flow_table, networks, repeated_networks
 
 NUMPY = choose_backend("numpy")
 
@@ -118,6 +118,29 @@ def test_the_quotient_has_the_rates_of_the_whole(coloured):
     whole, _ = maxmin_rates(*network.arrays, NUMPY)
     np.testing.assert_allclose(rate[quotient.flow_class], whole, rtol=1e-12)
     assert unfair_flows(*network.arrays, rate[quotient.flow_class]).tolist() == []
+
+
+@given(coloured=coloured_networks())
+def test_with_what_is_left_to_send_as_colour_the_quotient_ends_when_the_whole_does(backend, coloured):
+    """Flows of one class have as much left and one rate, so they end together, and what remains is alike again."""
+    network, colour = coloured
+    sizes = np.array([3.0, 7.0])[colour]
+    quotient = refined(network, colour)
+    classes = Network(quotient.hop_starts, quotient.hop_row, quotient.hop_weight, network.capacity[quotient.row])
+    ends = end_times(classes, sizes[quotient.flow], backend)[quotient.flow_class]
+    np.testing.assert_allclose(ends, end_times(network, sizes, backend), rtol=1e-9)
+
+
+def end_times(network: Network, sizes: Array, backend: Backend) -> Array:
+    """When each flow ends if all start at 0; inf where that never happens."""
+    if not len(network):
+        return np.zeros(0)
+    table = flow_table(network, [0] * len(network), sizes.tolist(), [0.0] * len(network))
+    state = FlowState.idle(table, network.capacity)
+    state.start(table, 0, 0.0)
+    advance(table, state, 0.0, np.inf, backend)
+    settle(table, state, state.now_s)
+    return state.classes["end_s"]
 
 
 @given(coloured_networks())
