@@ -105,20 +105,7 @@ def route_collectives(
     settings, phase_setting = _settings(collectives, num_runs, fabric, num_phases)
     kept = _kept_while_switching(settings, phase_setting)
     rows = routing.rows_of_settings(fabric, (*settings, *kept.values()))
-    numbers: dict[tuple[int, int], int] = {}
-    sent: list[Flows | Traffic] = []
-    route = np.empty(len(collectives), np.int32)
-    for number, collective in enumerate(collectives):
-        setting = int(phase_setting[collective.phase])
-        same = (id(collective.traffic), setting)
-        if same not in numbers:
-            numbers[same] = len(sent)
-            if _stays_in_groups(collective.traffic, fabric, routing):
-                sent.append(collective.traffic)
-            else:
-                sent.append(routing.route(collective.traffic, fabric, settings[setting], key, rows[setting]))
-        route[number] = numbers[same]
-    sent = sent or [routing.route(Traffic.none(), fabric, settings[0], key, rows[0])]
+    sent, route = _sent(collectives, phase_setting, fabric, routing, key, settings, rows)
     rounds = np.array([int(part.round.max(initial=-1)) + 1 for part in sent], np.int64)
     route_patterns = starts_of(rounds)
     merged = merge(
@@ -138,6 +125,27 @@ def route_collectives(
         switching={change: len(settings) + number for number, change in enumerate(kept)}, rows=rows,
         capacity=np.stack([row.capacity_bytes_per_s[merged.row] for row in rows]),
     )  # fmt: skip
+
+
+def _sent(
+    collectives: tuple[Collective, ...], phase_setting: Array, fabric: Fabric, routing: Routing, key: int,
+    settings: tuple[Circuits | None, ...], rows: tuple[Rows, ...],
+) -> tuple[list[Flows | Traffic], Array]:  # fmt: skip
+    """(what each route sends, at least one; route of each collective)."""
+    numbers: dict[tuple[int, int], int] = {}
+    sent: list[Flows | Traffic] = []
+    route = np.empty(len(collectives), np.int32)
+    for number, collective in enumerate(collectives):
+        setting = int(phase_setting[collective.phase])
+        same = (id(collective.traffic), setting)
+        if same not in numbers:
+            numbers[same] = len(sent)
+            if _stays_in_groups(collective.traffic, fabric, routing):
+                sent.append(collective.traffic)
+            else:
+                sent.append(routing.route(collective.traffic, fabric, settings[setting], key, rows[setting]))
+        route[number] = numbers[same]
+    return sent or [routing.route(Traffic.none(), fabric, settings[0], key, rows[0])], route
 
 
 def _stays_in_groups(traffic: Traffic, fabric: Fabric, routing: Routing) -> bool:
