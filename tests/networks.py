@@ -175,16 +175,6 @@ def time_s(traffic: Traffic, fabric: Fabric, routing: Routing | None = None) -> 
     flows = routing.route(traffic, fabric, circuits, KEY)
     capacity, total_s = routing.rows(fabric, circuits).capacity_bytes_per_s, 0.0
     for number in np.unique(flows.round):
-        now = rows_of_flows(flows, np.flatnonzero(flows.round == number))
+        now = flows.chosen(np.flatnonzero(flows.round == number))
         total_s += float(np.max(now.latency_s + now.size_bytes / rates_of(now, capacity)))
     return total_s
-
-
-def rows_of_flows(flows: Flows, chosen: Array) -> Flows:
-    """Some of the flows."""
-    hop = np.concatenate([np.arange(flows.hop_starts[i], flows.hop_starts[i + 1]) for i in chosen]).astype(np.int64)
-    return Flows(
-        size_bytes=flows.size_bytes[chosen], latency_s=flows.latency_s[chosen], round=flows.round[chosen],
-        hop_row=flows.hop_row[hop], hop_weight=flows.hop_weight[hop],
-        hop_starts=starts_of(np.diff(flows.hop_starts)[chosen]),
-    )  # fmt: skip

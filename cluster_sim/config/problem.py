@@ -16,7 +16,7 @@ import numpy as np
 
 from cluster_sim.core import ConfigError
 from cluster_sim.kernels import segment_sum
-from cluster_sim.tables import Array, FlowProblem, ragged_arange, starts_of
+from cluster_sim.tables import Array, FlowProblem, ragged_arange, ragged_ranges, starts_of
 
 #: Problems that are shown; the rest is counted.
 _SHOWN = 20
@@ -81,7 +81,7 @@ def read_problem(path: Path) -> FlowProblem:
     problems.stop()
     capacity, latency_s = words.number[first[links]], words.number[first[links] + 1]
     size_at, hop_counts = first[flows] + 1, words.number[first[flows] + 2].astype(np.int64)
-    hop_word = np.repeat(first[flows] + 3, hop_counts) + ragged_arange(hop_counts)
+    hop_word = ragged_ranges(first[flows] + 3, hop_counts)
     link, weight = words.number[hop_word], words.weight[hop_word]
     line = np.repeat(words.line[flows], hop_counts)
     wrong = (link != np.floor(link)) | (link < 0) | (link >= num_links)

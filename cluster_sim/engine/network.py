@@ -11,7 +11,7 @@ from cluster_sim.backend import Backend
 from cluster_sim.core import StalledFlowsError
 from cluster_sim.engine.clock import LATE, Clock
 from cluster_sim.engine.routes import Routes
-from cluster_sim.kernels import FlowState, advance, set_capacity, settle, tick_s
+from cluster_sim.kernels import AMOUNTS, FlowState, advance, set_capacity, settle, tick_s
 from cluster_sim.tables import NONE, Array, Collective
 
 #: Called when a collective has finished: task, time it stood still for want of bandwidth, row class that held it back.
@@ -58,9 +58,9 @@ class Network:
     def take_carried(self) -> Array:
         """float64[4, R]: bytes, busy s, full s and peak bytes/s of every row up to now; starts to count anew."""
         settle(self.routes.table, self.state, max(self.clock.now, self.state.now_s))
-        carried = np.stack([self.state.carried[column] for column in ("bytes", "busy_s", "full_s", "peak")])
-        for column in ("bytes", "busy_s", "full_s", "peak"):
-            self.state.carried[column] = 0.0
+        carried = np.stack([self.state.carried[amount] for amount in AMOUNTS])
+        for amount in AMOUNTS:
+            self.state.carried[amount] = 0.0
         return carried
 
     def check_not_stalled(self) -> None:

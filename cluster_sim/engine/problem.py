@@ -7,7 +7,7 @@ import numpy as np
 from cluster_sim.backend import Backend
 from cluster_sim.core import StalledFlowsError
 from cluster_sim.kernels import FlowState, FlowTable, advance, independent_parts, settle, without_slack
-from cluster_sim.tables import Array, FlowProblem, ragged_arange, starts_of
+from cluster_sim.tables import Array, FlowProblem, ragged_ranges, starts_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +67,7 @@ def _part(table: FlowTable, capacity: Array, flows: Array) -> tuple[FlowTable, A
     if len(flows) == len(table.size_bytes):
         return table, capacity
     counts = table.hop_starts[flows + 1] - table.hop_starts[flows]
-    hop = np.repeat(table.hop_starts[flows], counts) + ragged_arange(counts)
+    hop = ragged_ranges(table.hop_starts[flows], counts)
     is_crossed = np.zeros(len(capacity), bool)
     is_crossed[table.hop_row[hop]] = True
     number = np.cumsum(is_crossed, dtype=np.int32) - np.int32(1)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cluster_sim.backend import Backend
-from cluster_sim.kernels import FlowTable, Quotient, equitable, refine, scrambled, segment_sum
+from cluster_sim.kernels import FlowTable, Quotient, added_up, equitable, refine, scrambled
 from cluster_sim.tables import Array, Fabric, Flows, Rows, Traffic, starts_of
 
 
@@ -217,12 +217,6 @@ def _mixed(*columns: Array) -> Array:
 def _over_classes(flows: Flows, times: Array, row_class: Array, num_rows: Array) -> Flows:
     """Each flow for as many of its kind, over classes of rows: the load on one row of the class by all of them."""
     hop_class = row_class[flows.hop_row]
-    key = flows.hop_flow.astype(np.int64) * len(num_rows) + hop_class
-    order = np.argsort(key, kind="stable")
-    keys, first = np.unique(key[order], return_index=True)
     weight = flows.hop_weight * times[flows.hop_flow] / num_rows[hop_class]
-    return replace(
-        flows, hop_row=(keys % len(num_rows)).astype(np.int32),
-        hop_weight=segment_sum(weight[order], np.append(first, len(key)).astype(np.int64)),
-        hop_starts=starts_of(np.bincount(keys // len(num_rows), minlength=len(flows))),
-    )  # fmt: skip
+    hop_starts, hop_row, sums = added_up(flows.hop_flow, hop_class, weight, len(flows), len(num_rows))
+    return replace(flows, hop_starts=hop_starts, hop_row=hop_row, hop_weight=sums)

@@ -6,14 +6,16 @@ from cluster_sim.kernels.maxmin import maxmin_rates
 from cluster_sim.kernels.parts import independent_parts
 from cluster_sim.kernels.refine import Quotient, equitable, refine
 from cluster_sim.kernels.scramble import scrambled
-from cluster_sim.kernels.segments import segment_min, segment_sum
+from cluster_sim.kernels.segments import added_up, segment_min, segment_sum
 from cluster_sim.kernels.slack import without_slack
-from cluster_sim.kernels.state import FlowState, FlowTable, tick_s
+from cluster_sim.kernels.state import AMOUNTS, FlowState, FlowTable, tick_s
 
 __all__ = [
+    "AMOUNTS",
     "FlowState",
     "FlowTable",
     "Quotient",
+    "added_up",
     "advance",
     "equitable",
     "independent_parts",

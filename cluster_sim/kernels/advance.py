@@ -6,7 +6,7 @@ from cluster_sim.backend import Backend
 from cluster_sim.kernels.maxmin import maxmin_rates
 from cluster_sim.kernels.on_device import OnDevice, advance_on_device, take_home
 from cluster_sim.kernels.state import IDLE, SENDING, WAITING, FlowState, FlowTable, tick_s
-from cluster_sim.tables import NONE, Array, ragged_arange, starts_of
+from cluster_sim.tables import NONE, Array, ragged_ranges, starts_of
 
 
 def advance(table: FlowTable, state: FlowState, now_s: float, until_s: float, backend: Backend) -> list[int]:
@@ -208,7 +208,7 @@ def _next_change_s(state: FlowState) -> float:
 def _hops(table: FlowTable, classes: Array) -> tuple[Array, Array]:
     """(hops of the classes one after the other, position in ``classes`` of each)."""
     counts = table.hop_starts[classes + 1] - table.hop_starts[classes]
-    hop = np.repeat(table.hop_starts[classes], counts) + ragged_arange(counts)
+    hop = ragged_ranges(table.hop_starts[classes], counts)
     return hop, np.repeat(np.arange(len(classes)), counts)
 
 

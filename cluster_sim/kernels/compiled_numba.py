@@ -39,7 +39,6 @@ _inlined = njit(nogil=True, error_model="numpy", forceinline=True, **_KNOWN)
 
 _TIE_RATIO = 1e-12
 _ABOVE_TIE = 1.0 + _TIE_RATIO
-_IDLE, _WAITING, _SENDING = IDLE, WAITING, SENDING
 
 
 @intrinsic
@@ -99,9 +98,9 @@ def go_on(at_array):
     at = at_array[0]
     net = _net_at(at)
     for f in range(np.uint32(len(net.flows))):
-        if net.flows[f].phase == _WAITING:
+        if net.flows[f].phase == WAITING:
             at.num_waiting = _push(net.waiting, net.begin_s, at.num_waiting, f, net.begin_s[f])
-        elif net.flows[f].phase == _SENDING:
+        elif net.flows[f].phase == SENDING:
             _enter(net, at, f)
 
 
@@ -160,7 +159,7 @@ def _begin(net, at):
     while _next_begin_s(net, at) <= soon_s:
         f = net.waiting[0].row
         at.num_waiting = _pop(net.waiting, at.num_waiting)
-        if net.flows[f].phase == _WAITING:
+        if net.flows[f].phase == WAITING:
             _enter(net, at, f)
 
 
@@ -168,7 +167,7 @@ def _begin(net, at):
 def _enter(net, at, f):
     flow = net.flows[f]
     at.num_steps += 1
-    flow.phase = _SENDING
+    flow.phase = SENDING
     flow.since_s = at.now_s
     net.rate[f] = 0.0
     flow.end_s = np.inf
@@ -250,7 +249,7 @@ def _end(net, at, f):
     """A class has finished; perhaps its pattern too."""
     flow, pattern = net.flows[f], net.patterns[net.flows[f].pattern]
     at.num_steps += 1
-    flow.phase = _IDLE
+    flow.phase = IDLE
     flow.left_bytes = 0.0
     flow.end_s = at.now_s
     if pattern.last_s != at.now_s or f > pattern.last:
@@ -358,7 +357,7 @@ def settle_all(at_array, now_s):
     net = _net_at(at)
     at.now_s = max(at.now_s, now_s)
     for f in range(np.uint32(len(net.flows))):
-        if net.flows[f].phase == _SENDING:
+        if net.flows[f].phase == SENDING:
             _settle_flow(net, at, f)
     for r in range(np.uint32(len(net.rows))):
         _settle_row(net, at, r)
@@ -405,7 +404,7 @@ def _gather(net, at):
         _open(net, at, net.begun[i])
     if 2 * at.num_begun >= at.num_sending and 8 * at.num_begun >= len(net.flows):
         for f in range(np.uint32(len(net.flows))):
-            if net.flows[f].phase == _SENDING and not np.isnan(net.rate[f]):
+            if net.flows[f].phase == SENDING and not np.isnan(net.rate[f]):
                 _open(net, at, f)
     for i in range(at.num_touched):
         r = net.touched[i]

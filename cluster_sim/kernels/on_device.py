@@ -13,8 +13,8 @@ import numpy as np
 
 from cluster_sim.backend import Backend, launch, launch_together
 from cluster_sim.kernels.maxmin import TIE_RATIO
-from cluster_sim.kernels.state import FlowState, FlowTable
-from cluster_sim.tables import ragged_arange
+from cluster_sim.kernels.state import AMOUNTS, FlowState, FlowTable
+from cluster_sim.tables import ragged_ranges
 
 _SOURCE = Path(__file__).with_name("advance.cu")
 
@@ -171,11 +171,8 @@ def take_home(table: FlowTable, state: FlowState) -> None:
     state.rate[:], state.past["stalled_s"], state.rows["load"] = home.rate, home.stalled_s, home.load
     state.patterns["left"], state.patterns["last_s"] = home.left, home.last_s
     state.patterns["last"] = home.last & np.uint64(0xFFFFFFFF)
-    for name, column in zip(_CARRIED, home.carried.reshape(len(_CARRIED), -1), strict=True):
+    for name, column in zip(AMOUNTS, home.carried.reshape(len(AMOUNTS), -1), strict=True):
         state.carried[name] = column
-
-
-_CARRIED = ("bytes", "busy_s", "full_s", "peak")
 
 
 def _on_device(table: FlowTable, state: FlowState, backend: Backend) -> OnDevice:
@@ -198,7 +195,7 @@ def _taken(device: OnDevice, state: FlowState) -> _Moving:
     xp: Any = device.backend.xp
     classes, patterns, rows = state.classes, state.patterns, state.rows
     at = (state.now_s, state.next_s, state.largest_shift_s, state.num_events, state.num_solves, state.is_dirty, 0, 0)
-    carried = np.concatenate([state.carried[name] for name in _CARRIED])
+    carried = np.concatenate([state.carried[name] for name in AMOUNTS])
     columns = (
         np.array(at, np.float64), np.zeros(4 * len(patterns)), classes["phase"], state.rate, classes["left_bytes"],
         classes["end_s"], state.begin_s, state.past["stalled_s"], state.bottleneck, patterns["left"],
@@ -215,7 +212,7 @@ def _put_in_flight(table: FlowTable, state: FlowState, device: OnDevice, moving:
         return
     first = table.pattern_starts[state.started]
     counts = table.pattern_starts[np.array(state.started) + 1] - first
-    classes = np.repeat(first, counts) + ragged_arange(counts)
+    classes = ragged_ranges(first, counts)
     columns = classes.astype(np.int32), state.begin_s[classes], state.past["total_bytes"][classes]
     launch(
         _SOURCE, "put_in_flight", len(classes), moving.phase, moving.rate, moving.left_bytes, moving.end_s,

@@ -14,8 +14,8 @@ import numpy as np
 
 from cluster_sim.backend import Backend, launch
 from cluster_sim.kernels.scramble import scrambled
-from cluster_sim.kernels.segments import segment_sum
-from cluster_sim.tables import Array, grouped, starts_of
+from cluster_sim.kernels.segments import added_up, segment_sum
+from cluster_sim.tables import Array, grouped
 
 _SOURCE = Path(__file__).with_name("refine.cu")
 
@@ -82,8 +82,8 @@ def equitable(
         row_colour: int64[R], as in refine.
         backend: as in refine.
     """
-    on_device = backend is not None and backend.name == "cupy"
-    xp: Any = backend.xp if backend is not None and on_device else np
+    device = backend if backend is not None and backend.name == "cupy" else None
+    xp: Any = device.xp if device else np
     hop_flow = np.repeat(np.arange(len(flow_colour), dtype=np.int32), np.diff(hop_starts))
     by_row, row_starts = grouped(hop_row, np.arange(len(hop_row)), len(row_colour))
     of_row: tuple[Any, Any, Any] = (xp.asarray(hop_flow[by_row]), xp.asarray(label[by_row]), xp.asarray(row_starts))
@@ -91,11 +91,9 @@ def equitable(
     flow_class, row_class = _numbered(xp.asarray(flow_colour), xp), _numbered(xp.asarray(row_colour), xp)
     counts = (-1, -1)
     while counts != (counts := (_highest(flow_class), _highest(row_class))):
-        row_class = _split(row_class, signatures(flow_class, *of_row, on_device=on_device), xp)
-        flow_class = _split(flow_class, signatures(row_class, *of_flow, on_device=on_device), xp)
-    if backend is not None and on_device:
-        return backend.to_host(flow_class), backend.to_host(row_class)
-    return flow_class, row_class
+        row_class = _split(row_class, signatures(flow_class, *of_row, on_device=device is not None), xp)
+        flow_class = _split(flow_class, signatures(row_class, *of_flow, on_device=device is not None), xp)
+    return (device.to_host(flow_class), device.to_host(row_class)) if device else (flow_class, row_class)
 
 
 def signatures(classes: Array, item: Array, label: Array, starts: Array, on_device: bool) -> Array:
@@ -122,15 +120,12 @@ def _quotient(hop_flow: Array, hop_row: Array, hop_weight: Array, flow_class: Ar
     _, flow = np.unique(flow_class, return_index=True)
     _, row = np.unique(row_class, return_index=True)
     on_first = row[row_class[hop_row]] == hop_row
-    pair = flow_class[hop_flow[on_first]].astype(np.int64) * len(row) + row_class[hop_row[on_first]]
-    by_pair = np.argsort(pair, kind="stable")
-    pairs, first = np.unique(pair[by_pair], return_index=True)
-    weight = segment_sum(hop_weight[on_first][by_pair], np.append(first, len(pair)).astype(np.int64))
+    hop_starts, hop_row, weight = added_up(
+        flow_class[hop_flow[on_first]], row_class[hop_row[on_first]], hop_weight[on_first], len(flow), len(row)
+    )
     return Quotient(
-        flow_class=flow_class, row_class=row_class, flow=flow, row=row,
-        hop_starts=starts_of(np.bincount(pairs // max(len(row), 1), minlength=len(flow))),
-        hop_row=(pairs % max(len(row), 1)).astype(np.int32), hop_weight=weight,
-        num_flows=np.bincount(flow_class, minlength=len(flow)),
+        flow_class=flow_class, row_class=row_class, flow=flow, row=row, hop_starts=hop_starts, hop_row=hop_row,
+        hop_weight=weight, num_flows=np.bincount(flow_class, minlength=len(flow)),
     )  # fmt: skip
 
 

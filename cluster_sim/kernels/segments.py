@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cluster_sim.tables import Array
+from cluster_sim.tables import Array, starts_of
 
 
 def segment_sum(values: Array, starts: Array) -> Array:
@@ -21,6 +21,24 @@ def segment_sum(values: Array, starts: Array) -> Array:
 def segment_min(values: Array, starts: Array) -> Array:
     """Minimum of each group; inf for an empty one. Shapes as in ``segment_sum``, float64."""
     return _reduce(np.minimum, values, starts, np.inf)
+
+
+def added_up(flow: Array, row: Array, weight: Array, num_flows: int, num_rows: int) -> tuple[Array, Array, Array]:
+    """Hops of flows over rows, each pair once: (hop_starts int64[F+1], hop_row int32[H], summed weight float64[H]).
+
+    Args:
+        flow: int[...], below ``num_flows``.
+        row: int[...], below ``num_rows``; ascending within a flow in the result.
+        weight: float64[...], added up in the order given.
+        num_flows: F.
+        num_rows: R.
+    """
+    pair = flow.astype(np.int64) * num_rows + row
+    by_pair = np.argsort(pair, kind="stable")
+    pairs, first = np.unique(pair[by_pair], return_index=True)
+    sums = segment_sum(weight[by_pair], np.append(first, len(pair)).astype(np.int64))
+    owner, hop_row = np.divmod(pairs, max(num_rows, 1))
+    return starts_of(np.bincount(owner, minlength=num_flows)), hop_row.astype(np.int32), sums
 
 
 def _reduce(ufunc: np.ufunc, values: Array, starts: Array, empty: float) -> Array:

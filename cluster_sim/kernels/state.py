@@ -27,7 +27,9 @@ ROW = np.dtype(
         ("is_touched", "i4"), ("unused", "i4"),
     ]
 )  # fmt: skip
-CARRIED = np.dtype([(name, "f8") for name in ("bytes", "busy_s", "full_s", "peak", "since_s")])
+#: What is kept of each row since the last reset.
+AMOUNTS = ("bytes", "busy_s", "full_s", "peak")
+CARRIED = np.dtype([(name, "f8") for name in (*AMOUNTS, "since_s")])
 TALLY = np.dtype([("num_events", "i8"), ("num_solves", "i8"), ("largest_shift_s", "f8")])
 _LINE_BYTES = 64
 

@@ -7,6 +7,7 @@ from cluster_sim.tables.columns import (
     check_groups,
     grouped,
     ragged_arange,
+    ragged_ranges,
     same_length,
     starts_of,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "check_groups",
     "grouped",
     "ragged_arange",
+    "ragged_ranges",
     "same_length",
     "starts_of",
 ]

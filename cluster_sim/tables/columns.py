@@ -49,6 +49,12 @@ def ragged_arange(counts: Array) -> Array:
     return numbers
 
 
+def ragged_ranges(first: Array, counts: Array) -> Array:
+    """int64[sum]: first[0], first[0]+1, ... counts[0] of them, then from first[1] on: the items of chosen groups."""
+    numbers: Array = np.repeat(first, counts) + ragged_arange(counts)
+    return numbers
+
+
 def grouped(group: Array, items: Array, num_groups: int) -> tuple[Array, Array]:
     """CSR of ``items`` by ``group``: (items sorted stably by group, int64[num_groups+1] starts)."""
     order = np.argsort(group, kind="stable")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cluster_sim.tables.columns import Array, check_columns, check_groups, ragged_arange, same_length, starts_of
+from cluster_sim.tables.columns import Array, check_columns, check_groups, ragged_ranges, same_length, starts_of
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -160,7 +160,7 @@ class Flows:
     def chosen(self, flows: Array) -> "Flows":
         """Some of the flows, int64[...]."""
         counts = np.diff(self.hop_starts)[flows]
-        hop = np.repeat(self.hop_starts[flows], counts) + ragged_arange(counts)
+        hop = ragged_ranges(self.hop_starts[flows], counts)
         return Flows(
             size_bytes=self.size_bytes[flows], latency_s=self.latency_s[flows], round=self.round[flows],
             hop_row=self.hop_row[hop], hop_weight=self.hop_weight[hop], hop_starts=starts_of(counts),

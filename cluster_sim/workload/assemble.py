@@ -14,7 +14,7 @@ from cluster_sim.tables import (
     Array,
     Schedule,
     grouped,
-    ragged_arange,
+    ragged_ranges,
     starts_of,
 )
 from cluster_sim.workload.program import PHASES, Pass, Program, Segment
@@ -111,7 +111,7 @@ class _Tasks:
         is_last = (microbatch == job.num_microbatches - 1).astype(np.int64)
         run = np.ravel_multi_index((np.full_like(chunk, stage), chunk, backward, is_last), passes.shape)
         counts = np.diff(passes.starts)[run]
-        row = np.repeat(passes.starts[run], counts) + ragged_arange(counts)
+        row = ragged_ranges(passes.starts[run], counts)
         first = self.num + starts_of(counts)
         self._append(
             kind=passes.kind[row], stage=np.full(len(row), stage), microbatch=np.repeat(microbatch, counts),
