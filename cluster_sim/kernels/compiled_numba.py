@@ -553,11 +553,15 @@ def _release(net, at, r, level):
     if row.num_held == 0 or row.released_at == at.num_solves:
         return
     row.released_at = at.num_solves
-    num_found, above = 0, level * _ABOVE_TIE
+    num_found, above, fastest = 0, level * _ABOVE_TIE, 0.0
     for slot in range(row.first_member, row.first_member + row.num_members):
         f = net.members[slot].flow
         net.above[num_found] = f  # no branch, which nobody could predict
-        num_found += np.int64(net.rate[f] > above) & np.int64(net.bottleneck[f] == r)
+        is_released = np.int64(net.rate[f] > above) & np.int64(net.bottleneck[f] == r)
+        num_found += is_released
+        rate = 0.0 if is_released else net.rate[f]
+        fastest = rate if rate > fastest else fastest
+    row.fastest = fastest
     for i in range(num_found):
         _open(net, at, net.above[i])
 
@@ -611,19 +615,20 @@ def _level(net, r, level):
     """
     row = net.rows[r]
     load, open_weight, fastest, num_above = 0.0, 0.0, level, 0
-    load_above, weight_above = 0.0, 0.0
     for slot in range(row.first_member, row.first_member + row.num_members):
         rate, weight = net.rate[net.members[slot].flow], net.members[slot].weight
         is_open = np.isnan(rate)
         closed_rate = 0.0 if is_open else rate
-        is_above = closed_rate > level
-        open_weight += weight if is_open else 0.0
         load += closed_rate * weight
-        load_above += closed_rate * weight if is_above else 0.0
-        weight_above += weight if is_above else 0.0
-        fastest = max(fastest, closed_rate)
+        open_weight += weight if is_open else 0.0
         net.above[num_above] = slot
-        num_above += np.int64(is_above)
+        num_above += np.int64(closed_rate > level)
+    load_above, weight_above = 0.0, 0.0
+    for i in range(num_above):
+        rate, weight = net.rate[net.members[net.above[i]].flow], net.members[net.above[i]].weight
+        load_above += rate * weight
+        weight_above += weight
+        fastest = rate if rate > fastest else fastest
     row.load, row.open_weight, row.fastest = load, open_weight, fastest
     while num_above > 0:
         higher = _room(row, load - load_above) / (open_weight + weight_above)
