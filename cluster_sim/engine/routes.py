@@ -105,7 +105,7 @@ def route_collectives(
     settings, phase_setting = _settings(collectives, num_runs, fabric, num_phases)
     kept = _kept_while_switching(settings, phase_setting)
     rows = routing.rows_of_settings(fabric, (*settings, *kept.values()))
-    sent, route = _sent(collectives, phase_setting, fabric, routing, key, settings, rows)
+    sent, route = _sent(collectives, phase_setting, fabric, routing, key, settings, rows, backend)
     rounds = np.array([int(part.round.max(initial=-1)) + 1 for part in sent], np.int64)
     route_patterns = starts_of(rounds)
     merged = merge(
@@ -113,7 +113,7 @@ def route_collectives(
         route_patterns,
         rows,
         fabric,
-        lambda traffic: routing.route(traffic, fabric, settings[0], key, rows[0]),
+        lambda traffic: routing.route(traffic, fabric, settings[0], key, rows[0], backend),
         backend,
     )
     logger.info("%d flows in %d classes", merged.num_flows, len(merged.table.size_bytes))
@@ -129,7 +129,7 @@ def route_collectives(
 
 def _sent(
     collectives: tuple[Collective, ...], phase_setting: Array, fabric: Fabric, routing: Routing, key: int,
-    settings: tuple[Circuits | None, ...], rows: tuple[Rows, ...],
+    settings: tuple[Circuits | None, ...], rows: tuple[Rows, ...], backend: Backend | None,
 ) -> tuple[list[Flows | Traffic], Array]:  # fmt: skip
     """(what each route sends, at least one; route of each collective)."""
     numbers: dict[tuple[int, int], int] = {}
@@ -143,7 +143,7 @@ def _sent(
             if _stays_in_groups(collective.traffic, fabric, routing):
                 sent.append(collective.traffic)
             else:
-                sent.append(routing.route(collective.traffic, fabric, settings[setting], key, rows[setting]))
+                sent.append(routing.route(collective.traffic, fabric, settings[setting], key, rows[setting], backend))
         route[number] = numbers[same]
     return sent or [routing.route(Traffic.none(), fabric, settings[0], key, rows[0])], route
 

@@ -4,8 +4,9 @@ from cluster_sim.kernels.advance import advance, reroute, set_capacity, settle
 from cluster_sim.kernels.certificate import unfair_flows
 from cluster_sim.kernels.maxmin import maxmin_rates
 from cluster_sim.kernels.parts import independent_parts
+from cluster_sim.kernels.paths import PathsOnDevice
 from cluster_sim.kernels.refine import Quotient, equitable, refine
-from cluster_sim.kernels.scramble import scrambled
+from cluster_sim.kernels.scramble import hashed_choice, scrambled
 from cluster_sim.kernels.segments import added_up, segment_min, segment_sum
 from cluster_sim.kernels.slack import without_slack
 from cluster_sim.kernels.state import AMOUNTS, FlowState, FlowTable, tick_s
@@ -14,10 +15,12 @@ __all__ = [
     "AMOUNTS",
     "FlowState",
     "FlowTable",
+    "PathsOnDevice",
     "Quotient",
     "added_up",
     "advance",
     "equitable",
+    "hashed_choice",
     "independent_parts",
     "maxmin_rates",
     "refine",

@@ -17,7 +17,7 @@ from cluster_sim.kernels.scramble import scrambled
 from cluster_sim.kernels.segments import added_up, segment_sum
 from cluster_sim.tables import Array, grouped
 
-_SOURCE = Path(__file__).with_name("refine.cu")
+_SOURCE = Path(__file__).with_name("scramble.cu")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

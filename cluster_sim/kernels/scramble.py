@@ -1,8 +1,14 @@
 """One way to make numbers look random, for signatures and for hashes of paths."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
+from cluster_sim.backend import Backend, launch
 from cluster_sim.tables import Array
+
+_SOURCE = Path(__file__).with_name("scramble.cu")
 
 
 def scrambled(value: Array) -> Array:
@@ -12,3 +18,22 @@ def scrambled(value: Array) -> Array:
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     mixed: Array = value ^ (value >> np.uint64(31))
     return mixed
+
+
+def hashed_choice(num_paths: Any, src: Any, dst: Any, key: int, backend: Backend | None = None) -> Any:
+    """int64[E]: a hash of (key, src, dst) modulo the number of paths, as a switch hashes the 5-tuple of a connection.
+
+    Args:
+        num_paths: int64[E], > 0.
+        src: int32[E].
+        dst: int32[E].
+        key: 64 random bits.
+        backend: whose arrays these are; None for NumPy.
+    """
+    if backend is not None and backend.name == "cupy":
+        choice = backend.xp.empty(len(num_paths), np.int64)
+        size = np.int32(len(num_paths))
+        launch(_SOURCE, "hashed_choice", len(num_paths), choice, num_paths, src, dst, np.uint64(key), size)
+        return choice
+    mixed = scrambled(scrambled(src.astype(np.uint64) + np.uint64(key)) ^ dst.astype(np.uint64))
+    return np.asarray(mixed % num_paths.astype(np.uint64), dtype=np.int64)

@@ -1,12 +1,13 @@
 """What every routing is: it chooses among candidate paths, and weights them."""
 
 from abc import abstractmethod
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
+from cluster_sim.backend import Backend
 from cluster_sim.core import NotBuildableError, Registry, Spec
-from cluster_sim.kernels import segment_sum
+from cluster_sim.kernels import PathsOnDevice, segment_sum
 from cluster_sim.tables import NONE, Array, Circuits, Fabric, Flows, Rows, Traffic, starts_of
 
 #: Circuits of each setting of the OCS; (None,) without OCS.
@@ -33,12 +34,21 @@ class Routing(Spec):
         return self.rows_of_settings(fabric, (circuits,))[0]
 
     @abstractmethod
-    def choose(self, num_paths: Array, src: Array, dst: Array, key: int) -> Array:
-        """int64[E]: the candidate whose rows each edge loads; ``num_paths`` int64[E] has no zeros."""
+    def choose(self, num_paths: Any, src: Any, dst: Any, key: int, backend: Backend | None = None) -> Any:
+        """int64[E]: the candidate whose rows each edge loads.
+
+        Args:
+            num_paths: int64[E], > 0.
+            src: int32[E].
+            dst: int32[E].
+            key: 64 random bits of this job, for hashes.
+            backend: whose arrays these are; None for NumPy.
+        """
 
     def route(
-        self, traffic: Traffic, fabric: Fabric, circuits: Circuits | None, key: int, rows: Rows | None = None
-    ) -> Flows:
+        self, traffic: Traffic, fabric: Fabric, circuits: Circuits | None, key: int, rows: Rows | None = None,
+        backend: Backend | None = None,
+    ) -> Flows:  # fmt: skip
         """Traffic as flows over rows.
 
         Args:
@@ -47,22 +57,33 @@ class Routing(Spec):
             circuits: how the OCS are set; None without OCS.
             key: 64 random bits of this job, for hashes.
             rows: the rows of these circuits; None where they are the only setting.
+            backend: what chooses paths and writes them out; None for NumPy.
 
         Raises:
             NotBuildableError: a pair of endpoints has no path.
         """
         traffic = traffic.written_out()
-        src, dst = traffic.edge_src, traffic.edge_dst
+        hop_edge, hop_link = self._links(traffic.edge_src, traffic.edge_dst, fabric, circuits, key, backend)
+        hop_row = (rows or self.rows(fabric, circuits)).link_row[hop_link]
+        assert not (hop_row == NONE).any(), "a path crosses a dark link"
+        hop_starts = starts_of(np.bincount(hop_edge, minlength=len(traffic.edge_src)))
+        latency_s = segment_sum(fabric.links.latency_s[hop_link], hop_starts)
+        return _flows(traffic, hop_edge, hop_row, latency_s)
+
+    def _links(
+        self, src: Array, dst: Array, fabric: Fabric, circuits: Circuits | None, key: int, backend: Backend | None
+    ) -> tuple[Array, Array]:  # fmt: skip
+        """(edge int32[H], link int32[H]) of the chosen path of each edge."""
+        forms = fabric.paths.forms()
+        if forms is not None and backend is not None and backend.name == "cupy":
+            paths = PathsOnDevice.between(src, dst, forms, backend)
+            edge, link = paths.links(self.choose(paths.num_paths, paths.src, paths.dst, key, backend))
+            return backend.to_host(edge), backend.to_host(link)
         num_paths = fabric.paths.count(src, dst, circuits)
         if len(num_paths) and num_paths.min() == 0:
             edge = int(num_paths.argmin())
             raise NotBuildableError((f"endpoint {src[edge]} has no path to endpoint {dst[edge]}",))
-        choice = self.choose(num_paths, src, dst, key)
-        hop_edge, hop_link = fabric.paths.links(src, dst, choice, circuits)
-        hop_row = (rows or self.rows(fabric, circuits)).link_row[hop_link]
-        assert not (hop_row == NONE).any(), "a path crosses a dark link"
-        latency_s = segment_sum(fabric.links.latency_s[hop_link], starts_of(np.bincount(hop_edge, minlength=len(src))))
-        return _flows(traffic, hop_edge, hop_row, latency_s)
+        return fabric.paths.links(src, dst, self.choose(num_paths, src, dst, key), circuits)
 
 
 def _flows(traffic: Traffic, hop_edge: Array, hop_row: Array, edge_latency_s: Array) -> Flows:

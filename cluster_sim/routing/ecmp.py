@@ -1,10 +1,11 @@
 """ECMP: every flow takes one of the equal paths, picked by a hash of who sends to whom."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
-from cluster_sim.kernels import scrambled
+from cluster_sim.backend import Backend
+from cluster_sim.kernels import hashed_choice
 from cluster_sim.routing.base import ROUTINGS, Routing, Settings
 from cluster_sim.tables import NONE, Array, Circuits, Fabric, Rows
 
@@ -21,10 +22,9 @@ class Ecmp(Routing):
         circuits = np.unique(np.concatenate(ends)) if ends else np.zeros(0, np.int64)
         return tuple(_rows(fabric, setting, circuits) for setting in settings)
 
-    def choose(self, num_paths: Array, src: Array, dst: Array, key: int) -> Array:
+    def choose(self, num_paths: Any, src: Any, dst: Any, key: int, backend: Backend | None = None) -> Any:
         """Hash of (key, src, dst) modulo the number of paths."""
-        mixed = scrambled(scrambled(src.astype(np.uint64) + np.uint64(key)) ^ dst.astype(np.uint64))
-        return np.asarray(mixed % num_paths.astype(np.uint64), dtype=np.int64)
+        return hashed_choice(num_paths, src, dst, key, backend)
 
 
 def _rows(fabric: Fabric, setting: Circuits | None, circuits: Array) -> Rows:

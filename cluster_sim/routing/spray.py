@@ -1,11 +1,12 @@
 """Packet spraying: every flow uses all equal paths at once, in equal shares."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
+from cluster_sim.backend import Backend
 from cluster_sim.routing.base import ROUTINGS, Routing, Settings
-from cluster_sim.tables import NONE, Array, Circuits, Fabric, Rows
+from cluster_sim.tables import NONE, Circuits, Fabric, Rows
 
 
 @ROUTINGS.register("spray")
@@ -22,9 +23,9 @@ class Spray(Routing):
         """One row per bundle and per ordered pair of pods."""
         return tuple(_rows(fabric, circuits) for circuits in settings)
 
-    def choose(self, num_paths: Array, src: Array, dst: Array, key: int) -> Array:
+    def choose(self, num_paths: Any, src: Any, dst: Any, key: int, backend: Backend | None = None) -> Any:
         """Any path: all candidates of a pair cross the same bundles."""
-        return np.zeros(len(src), np.int64)
+        return num_paths * 0
 
 
 def _rows(fabric: Fabric, circuits: Circuits | None) -> Rows:

@@ -12,6 +12,7 @@ from cluster_sim.tables.columns import (
     starts_of,
 )
 from cluster_sim.tables.fabric import NODE_KINDS, CircuitPlanner, Circuits, Fabric, Links, PathFinder
+from cluster_sim.tables.forms import CHOICE, DST, SRC, Form, PathForms, PathKind
 from cluster_sim.tables.problem import FlowProblem
 from cluster_sim.tables.schedule import (
     COMPUTE,
@@ -28,14 +29,17 @@ from cluster_sim.tables.schedule import (
 from cluster_sim.tables.traffic import Flows, Rows, Traffic
 
 __all__ = [
+    "CHOICE",
     "COMPUTE",
     "CP",
     "DP",
+    "DST",
     "EP",
     "NODE_KINDS",
     "NONE",
     "OPTIMIZER",
     "PP",
+    "SRC",
     "TASK_KINDS",
     "TP",
     "Array",
@@ -45,8 +49,11 @@ __all__ = [
     "Fabric",
     "FlowProblem",
     "Flows",
+    "Form",
     "Links",
     "PathFinder",
+    "PathForms",
+    "PathKind",
     "Rows",
     "Schedule",
     "Traffic",

@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from cluster_sim.tables.columns import Array, check_columns, same_length
+from cluster_sim.tables.forms import PathForms
 
 #: What a node can be; ``Fabric.node_kind`` indexes this.
 NODE_KINDS = ("endpoint", "scale_up_switch", "leaf", "spine", "core", "ocs")
@@ -62,6 +63,10 @@ class PathFinder(Protocol):
         bundles: link 0 where their places 0 are equal, otherwise link k for every k >= 1 for which their places k - 1
         differ. None where there is more to it, as with OCS.
         """
+        ...
+
+    def forms(self) -> PathForms | None:
+        """All candidate paths as sums of digits; None where there is more to them, as with OCS."""
         ...
 
 

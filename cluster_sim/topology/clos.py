@@ -1,18 +1,19 @@
 """Three-tier Clos of any size: pods of leaves and spines, joined by planes of core switches."""
 
 from dataclasses import dataclass
-from typing import Literal
+from math import prod
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field
 
 from cluster_sim.core import NotBuildableError
-from cluster_sim.tables import Array, Circuits, Fabric
+from cluster_sim.tables import Array, Circuits, Fabric, PathForms
 from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
 from cluster_sim.topology.equip import equip
 from cluster_sim.topology.floor_plan import FloorPlan, Racks
 from cluster_sim.topology.paths import PodPaths, digits
-from cluster_sim.topology.pods import Pods, size_pods
+from cluster_sim.topology.pods import Number, Pods, size_pods
 from cluster_sim.topology.wiring import Offsets, Tier, node_kinds, racks_of_pods, racks_of_top, wire_pods
 
 
@@ -105,9 +106,9 @@ class ClosPaths(PodPaths):
 
     def count_between(self, src_pod: Array, dst_pod: Array, circuits: Circuits | None) -> Array:
         """See PodPaths."""
-        return np.full(len(src_pod), int(np.prod(self._between_pods)), np.int64)
+        return np.full(len(src_pod), prod(self._between_pods), np.int64)
 
-    def links_between(self, src: Array, dst: Array, choice: Array, circuits: Circuits | None) -> tuple[Array, ...]:
+    def links_between(self, src: Any, dst: Any, choice: Any, circuits: Circuits | None) -> tuple[Any, ...]:
         """See PodPaths."""
         spine, up, switch, in_up, in_down, down = digits(choice, self._between_pods)
         return (
@@ -117,11 +118,15 @@ class ClosPaths(PodPaths):
             self.leaf_link(dst, spine, down) + 1,
         )
 
+    def forms(self) -> PathForms | None:
+        """See tables.PathFinder."""
+        return self.forms_between(prod(self._between_pods))
+
     def top_link(self, endpoint: Array) -> tuple[Array, ...] | None:
         """See PodPaths."""
         zero = np.zeros(len(endpoint), np.int64)
         return (self._core_link(self.pods.pod_of(endpoint), zero, zero, zero),) if self.pods.num_pods > 1 else ()
 
-    def _core_link(self, pod: Array, spine: Array, switch: Array, parallel: Array) -> Array:
+    def _core_link(self, pod: Number, spine: Number, switch: Number, parallel: Number) -> Number:
         row = ((pod * self.pods.spines + spine) * self.core.cores + switch) * self.core.parallel + parallel
         return self.at.top_links + 2 * row

@@ -2,11 +2,13 @@
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from math import prod
+from typing import Any
 
 import numpy as np
 
-from cluster_sim.tables import Array, Circuits
-from cluster_sim.topology.pods import Pods
+from cluster_sim.tables import CHOICE, DST, SRC, Array, Circuits, PathForms, PathKind
+from cluster_sim.topology.pods import Number, Pods
 from cluster_sim.topology.wiring import Offsets
 
 
@@ -26,14 +28,14 @@ class PodPaths:
         """int64[F]: candidate paths between different pods."""
 
     @abstractmethod
-    def links_between(self, src: Array, dst: Array, choice: Array, circuits: Circuits | None) -> tuple[Array, ...]:
-        """Links from the source's leaf to the destination's leaf, one int64[F] per hop."""
+    def links_between(self, src: Any, dst: Any, choice: Any, circuits: Circuits | None) -> tuple[Any, ...]:
+        """Links from the source's leaf to the destination's leaf, one int64[F] per hop, or one form per hop."""
 
     def count(self, src: Array, dst: Array, circuits: Circuits | None) -> Array:
         """See tables.PathFinder."""
         kind = self._kind(src, dst)
         counts = np.ones(len(src), np.int64)
-        counts[kind == _SAME_POD] = int(np.prod(self._inside_pod))
+        counts[kind == _SAME_POD] = prod(self._inside_pod)
         between = kind == _BETWEEN
         counts[between] = self.count_between(self.pods.pod_of(src[between]), self.pods.pod_of(dst[between]), circuits)
         return counts
@@ -68,12 +70,23 @@ class PodPaths:
         """A link up from each endpoint's pod, int64[E]; () where there is one pod, None where it depends on more."""
         return () if self.pods.num_pods == 1 else None
 
-    def leaf_link(self, endpoint: Array, spine: Array, parallel: Array) -> Array:
-        """int64: link up from an endpoint's leaf to a spine of its pod; the next number goes down."""
+    def forms(self) -> PathForms | None:
+        """See tables.PathFinder."""
+        return None
+
+    def forms_between(self, num_paths: int) -> PathForms:
+        """All forms, where every pair in different pods has ``num_paths`` candidates of ``links_between``."""
+        counts = (1, 1, prod(self._inside_pod), num_paths)
+        kinds = (PathKind(count, self._hops(kind, SRC, DST, CHOICE, None)) for kind, count in enumerate(counts))
+        pods = self.pods
+        return PathForms((pods.domain_of(SRC), pods.leaf_of(SRC), pods.pod_of(SRC)), tuple(kinds))
+
+    def leaf_link(self, endpoint: Number, spine: Number, parallel: Number) -> Number:
+        """Link up from an endpoint's leaf to a spine of its pod; the next number goes down."""
         row = (self.pods.leaf_of(endpoint) * self.pods.spines + spine) * self.pods.parallel + parallel
         return self.at.leaf_links + 2 * row
 
-    def _hops(self, kind: int, src: Array, dst: Array, choice: Array, circuits: Circuits | None) -> tuple[Array, ...]:
+    def _hops(self, kind: int, src: Any, dst: Any, choice: Any, circuits: Circuits | None) -> tuple[Any, ...]:
         if kind == _SAME_DOMAIN:
             return self.at.scale_up_links + 2 * src, self.at.scale_up_links + 2 * dst + 1
         up, down = self.at.host_links + 2 * src, self.at.host_links + 2 * dst + 1
@@ -101,6 +114,6 @@ class PodPaths:
 _SAME_DOMAIN, _SAME_LEAF, _SAME_POD, _BETWEEN = range(4)
 
 
-def digits(number: Array, bases: tuple[int, ...]) -> tuple[Array, ...]:
+def digits(number: Number, bases: tuple[int, ...]) -> tuple[Number, ...]:
     """Mixed-radix digits of each number, the first base varying slowest."""
-    return tuple(digit.astype(np.int64) for digit in np.unravel_index(number, bases))
+    return tuple(number // prod(bases[place + 1 :]) % base for place, base in enumerate(bases))

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from math import ceil
-
-import numpy as np
+from typing import TypeVar
 
 from cluster_sim.core import NotBuildableError
-from cluster_sim.tables import Array
+from cluster_sim.tables import Array, Form
 from cluster_sim.topology.base import Equipment
+
+#: Integers of any width, or the sum of digits that they are; see tables.forms.
+Number = TypeVar("Number", Array, Form)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,21 +57,20 @@ class Pods:
         """Scale-up domains."""
         return -(-self.num_endpoints // self.per_domain)
 
-    def leaf_of(self, endpoint: Array) -> Array:
-        """int64: the leaf above each endpoint."""
-        endpoint = endpoint.astype(np.int64)
+    def leaf_of(self, endpoint: Number) -> Number:
+        """The leaf above each endpoint."""
         if not self.by_rail:
-            return np.asarray(endpoint // self.leaf_down)
-        host, rail = endpoint // self.per_host, endpoint % self.per_host
-        return np.asarray(host // self.leaf_down * self.per_host + rail)
+            return endpoint // self.leaf_down
+        leaf: Number = endpoint // (self.per_host * self.leaf_down) * self.per_host + endpoint % self.per_host
+        return leaf
 
-    def pod_of(self, endpoint: Array) -> Array:
-        """int64: the pod of each endpoint."""
-        return self.leaf_of(endpoint) // self.leaves
+    def pod_of(self, endpoint: Number) -> Number:
+        """The pod of each endpoint; a pod is whole groups of servers where leaves are by rail."""
+        return endpoint // (self.leaf_down * self.leaves)
 
-    def domain_of(self, endpoint: Array) -> Array:
-        """int64: the scale-up domain of each endpoint."""
-        return endpoint.astype(np.int64) // self.per_domain
+    def domain_of(self, endpoint: Number) -> Number:
+        """The scale-up domain of each endpoint."""
+        return endpoint // self.per_domain
 
 
 def size_pods(

@@ -13,6 +13,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,10 @@ import numpy as np
 from cluster_sim.backend import Backend, choose_backend
 from cluster_sim.catalogue import Interconnect, accelerator
 from cluster_sim.config import load_config
-from cluster_sim.kernels import FlowState, FlowTable, advance, maxmin_rates, settle
+from cluster_sim.kernels import FlowState, FlowTable, PathsOnDevice, advance, maxmin_rates, settle
 from cluster_sim.routing import Ecmp
 from cluster_sim.studies import compare
-from cluster_sim.tables import Flows, Traffic
+from cluster_sim.tables import Fabric, Flows, Traffic
 from cluster_sim.topology import Clos, Equipment
 from cluster_sim.topology.floor_plan import FloorPlan
 
@@ -42,6 +43,7 @@ def main() -> None:
     backend = choose_backend(arguments.backend)
     facts: dict[str, Any] = {"date": time.strftime("%Y-%m-%d"), "device": backend.device, "backend": backend.name}
     facts["solves"] = [_solve(hosts, traffic, backend) for hosts, traffic in _problems(arguments.hosts)]
+    facts["paths"] = _paths(arguments.hosts, backend)
     facts["all_to_all_64512"] = _all_to_all(backend)
     facts["crossover"] = _crossover(backend, arguments.hosts)
     if arguments.comparison:
@@ -71,14 +73,33 @@ def _groups(hosts: int) -> Traffic:
 
 def _routed(hosts: int, traffic: Traffic) -> tuple[Flows, np.ndarray]:
     """(flows, capacity of each row) under ECMP in a three-tier Clos at 400G."""
+    fabric, routing = _fabric(hosts), Ecmp()
+    return routing.route(traffic, fabric, None, 7), routing.rows(fabric, None).capacity_bytes_per_s
+
+
+def _fabric(hosts: int) -> Fabric:
     interconnect = Interconnect(
         port_rate_bytes_per_s=50e9, nic="connectx7-400g", switch="tomahawk6", host_leaf=_OPTIC, leaf_spine=_OPTIC,
         spine_core=_OPTIC,
     )  # fmt: skip
     hall = FloorPlan(accelerators_per_rack=576, racks_per_row=64)
-    fabric = Clos(floor=hall).build(Equipment(hosts, accelerator("h100-sxm"), interconnect))
-    routing = Ecmp()
-    return routing.route(traffic, fabric, None, 7), routing.rows(fabric, None).capacity_bytes_per_s
+    return Clos(floor=hall).build(Equipment(hosts, accelerator("h100-sxm"), interconnect))
+
+
+def _paths(hosts: int, backend: Backend) -> dict[str, Any]:
+    """Choosing and writing out a path for every flow of a permutation, and whole routes, here and with NumPy."""
+    fabric, traffic, numpy = _fabric(hosts), _permutation(hosts), choose_backend("numpy")
+    facts: dict[str, Any] = {"flows": hosts}
+    for name, chosen in {backend.name: backend, "numpy": numpy}.items():
+        route = partial(Ecmp().route, traffic, fabric, None, 7, backend=chosen)
+        facts[f"{name}_route_s"], _ = _timed(route, chosen, 5)
+    forms = fabric.paths.forms()
+    if backend.name == "cupy" and forms is not None:
+        paths = PathsOnDevice.between(traffic.edge_src, traffic.edge_dst, forms, backend)
+        facts["choose_and_write_s"], _ = _timed(
+            lambda: paths.links(Ecmp().choose(paths.num_paths, paths.src, paths.dst, 7, backend)), backend
+        )
+    return facts
 
 
 def _solve(hosts: int, traffic: Traffic, backend: Backend) -> dict[str, Any]:

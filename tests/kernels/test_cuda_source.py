@@ -31,8 +31,10 @@ from cluster_sim.kernels import (
     settle,
     unfair_flows,
 )
-from cluster_sim.tables import FlowProblem
+from cluster_sim.routing import Ecmp, Spray
+from cluster_sim.tables import FlowProblem, Traffic
 from tests.kernels.test_refine import by_capacity, coloured_networks
+from tests.networks import KEY, SMALL, all_pairs, built, small_circuits, small_fabric
 from tests.strategies import History, Network, flow_table, histories, networks
 
 SOURCES = sorted(Path(cluster_sim.kernels.__file__).parent.glob("*.cu"))
@@ -41,7 +43,7 @@ NUMPY = choose_backend("numpy")
 
 def test_there_are_sources():
     """Otherwise the tests below would say nothing."""
-    assert [source.name for source in SOURCES] == ["advance.cu", "refine.cu"]
+    assert [source.name for source in SOURCES] == ["advance.cu", "paths.cu", "scramble.cu"]
 
 
 # NVRTC
@@ -121,7 +123,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @functools.cache
-def built(source: Path, folder: Path) -> ctypes.CDLL:
+def library_of(source: Path, folder: Path) -> ctypes.CDLL:
     """The source as a library, with ``run_<kernel>(blocks, threads, backwards, ...)`` for each of its kernels."""
     compiler = shutil.which("g++")
     if compiler is None:
@@ -160,7 +162,7 @@ class OnCpu:
         parameters = kernels_in(source)[kernel]
         assert len(arguments) == len(parameters), f"{kernel} takes {len(parameters)} arguments"
         passed = [self._passed(*pair, kernel) for pair in zip(parameters, arguments, strict=True)]
-        run = getattr(built(source, self.folder), f"run_{kernel}")
+        run = getattr(library_of(source, self.folder), f"run_{kernel}")
         run(ctypes.c_uint(self.blocks), ctypes.c_uint(self.threads), ctypes.c_int(self.backwards), *passed)
 
     def _passed(self, parameter: Parameter, value: Any, kernel: str) -> Any:
@@ -197,7 +199,8 @@ def cupy_on_cpu(request, folder) -> Iterator[Backend]:
         patch.setattr(on_device, "launch", grid.launch)
         patch.setattr(on_device, "launch_together", grid.launch_together)
         patch.setattr(on_device, "_MOST_MEMBERS", most_members)
-        patch.setattr(import_module("cluster_sim.kernels.refine"), "launch", grid.launch)
+        for module in ("paths", "refine", "scramble"):
+            patch.setattr(import_module(f"cluster_sim.kernels.{module}"), "launch", grid.launch)
         yield CUPY
 
 
@@ -212,6 +215,31 @@ def test_refinement_on_the_device_is_the_specification(cupy_on_cpu, coloured):
     found, expected = refine(*arguments, cupy_on_cpu), refine(*arguments)
     for column in fields(expected):
         np.testing.assert_array_equal(getattr(found, column.name), getattr(expected, column.name), column.name)
+
+
+# Paths
+
+
+@pytest.mark.parametrize("routing", [Ecmp(), Spray()], ids=lambda routing: routing.kind)
+@pytest.mark.parametrize("name", SMALL)
+def test_routes_on_the_device_are_the_specification(cupy_on_cpu, name, routing):
+    """All pairs of every small fabric: the same rows, weights and latencies."""
+    fabric, circuits = small_fabric(name), small_circuits(name)
+    traffic = Traffic.between(*all_pairs(fabric), 1.0)
+    assert (fabric.paths.forms() is None) == (circuits is not None), "only OCS have no forms"
+    found, expected = (routing.route(traffic, fabric, circuits, KEY, backend=b) for b in (cupy_on_cpu, None))
+    for column in fields(expected):
+        np.testing.assert_array_equal(getattr(found, column.name), getattr(expected, column.name), column.name)
+
+
+@given(fabric_and_circuits=built(), key=st.integers(0, 2**64 - 1))
+def test_routes_on_the_device_are_the_specification_in_any_fabric(cupy_on_cpu, fabric_and_circuits, key):
+    """ECMP over all pairs, if there are any."""
+    fabric, circuits = fabric_and_circuits
+    traffic = Traffic.between(*all_pairs(fabric), 1.0)
+    found, expected = (Ecmp().route(traffic, fabric, circuits, key, backend=b) for b in (cupy_on_cpu, None))
+    np.testing.assert_array_equal(found.hop_row, expected.hop_row)
+    np.testing.assert_array_equal(found.hop_starts, expected.hop_starts)
 
 
 # Rates
