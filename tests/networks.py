@@ -16,7 +16,18 @@ from cluster_sim.core import NotBuildableError
 from cluster_sim.kernels import maxmin_rates
 from cluster_sim.routing import Routing, Spray
 from cluster_sim.tables import Array, Circuits, Fabric, Flows, Traffic, starts_of
-from cluster_sim.topology import Clos, Equipment, FatTree, OcsSpine, Topology
+from cluster_sim.topology import (
+    Clos,
+    Dragonfly,
+    Equipment,
+    FatTree,
+    FullMesh,
+    HyperX,
+    OcsSpine,
+    SlimFly,
+    Topology,
+    Torus,
+)  # fmt: skip
 
 PORT_BYTES_PER_S = 1e11
 KEY = 0x9E3779B97F4A7C15
@@ -72,6 +83,12 @@ _SMALL: dict[str, tuple[Topology, int, int, int]] = {
     "clos, leaves 3:1": (Clos(pod_accelerators=12, leaf_oversubscription=3), 36, 8, 2),
     "clos, spines 3:1": (Clos(pod_accelerators=24, spine_oversubscription=3), 48, 8, 1),
     "clos, both 2:1": (Clos(pod_accelerators=8, leaf_oversubscription=2, spine_oversubscription=2), 20, 6, 4),
+    "torus": (Torus(shape=(3, 4)), 12, 4, 1),
+    "twisted torus": (Torus(shape=(2, 4, 2), twisted=True, cube=2), 16, 4, 1),
+    "full mesh, servers of 2": (FullMesh(), 7, 5, 2),
+    "hyperx": (HyperX(shape=(2, 3)), 11, 8, 1),
+    "dragonfly": (Dragonfly(), 18, 7, 1),
+    "slim fly": (SlimFly(accelerators_per_switch=1), 50, 8, 1),
     "ocs": (OcsSpine(pod_accelerators=8), 24, 8, 4),
     "ocs by rail": (OcsSpine(pod_accelerators=8, rail_optimised=True), 24, 8, 2),
     "ocs, leaves 3:1": (OcsSpine(pod_accelerators=12, leaf_oversubscription=3), 36, 8, 1),

@@ -63,14 +63,21 @@ class Routing(Spec):
             NotBuildableError: a pair of endpoints has no path.
         """
         traffic = traffic.written_out()
-        hop_edge, hop_link = self._links(traffic.edge_src, traffic.edge_dst, fabric, circuits, key, backend)
+        hop_edge, hop_link, share = self._hops(traffic.edge_src, traffic.edge_dst, fabric, circuits, key, backend)
         hop_row = (rows or self.rows(fabric, circuits)).link_row[hop_link]
         assert not (hop_row == NONE).any(), "a path crosses a dark link"
         hop_starts = starts_of(np.bincount(hop_edge, minlength=len(traffic.edge_src)))
-        latency_s = segment_sum(fabric.links.latency_s[hop_link], hop_starts)
-        return _flows(traffic, hop_edge, hop_row, latency_s)
+        latency_s = segment_sum(fabric.links.latency_s[hop_link] * share, hop_starts)
+        return _flows(traffic, hop_edge, hop_row, share, latency_s)
 
-    def _links(
+    def _hops(
+        self, src: Array, dst: Array, fabric: Fabric, circuits: Circuits | None, key: int, backend: Backend | None
+    ) -> tuple[Array, Array, Array]:  # fmt: skip
+        """(edge int32[H], link int32[H], share float64[H] of the edge's traffic that the link carries), by edge."""
+        edge, link = self._chosen_links(src, dst, fabric, circuits, key, backend)
+        return edge, link, np.ones(len(edge))
+
+    def _chosen_links(
         self, src: Array, dst: Array, fabric: Fabric, circuits: Circuits | None, key: int, backend: Backend | None
     ) -> tuple[Array, Array]:  # fmt: skip
         """(edge int32[H], link int32[H]) of the chosen path of each edge."""
@@ -79,26 +86,36 @@ class Routing(Spec):
             paths = PathsOnDevice.between(src, dst, forms, backend)
             edge, link = paths.links(self.choose(paths.num_paths, paths.src, paths.dst, key, backend))
             return backend.to_host(edge), backend.to_host(link)
-        num_paths = fabric.paths.count(src, dst, circuits)
-        if len(num_paths) and num_paths.min() == 0:
-            edge = int(num_paths.argmin())
-            raise NotBuildableError((f"endpoint {src[edge]} has no path to endpoint {dst[edge]}",))
+        num_paths = num_paths_of(src, dst, fabric, circuits)
         return fabric.paths.links(src, dst, self.choose(num_paths, src, dst, key), circuits)
 
 
-def _flows(traffic: Traffic, hop_edge: Array, hop_row: Array, edge_latency_s: Array) -> Flows:
-    """Add up the hops of each transfer: a row that several of its edges cross has their number as weight."""
+def num_paths_of(src: Array, dst: Array, fabric: Fabric, circuits: Circuits | None) -> Array:
+    """int64[E]: candidate paths of each pair, at least one.
+
+    Raises:
+        NotBuildableError: a pair of endpoints has no path.
+    """
+    num_paths = fabric.paths.count(src, dst, circuits)
+    if len(num_paths) and num_paths.min() == 0:
+        edge = int(num_paths.argmin())
+        raise NotBuildableError((f"endpoint {src[edge]} has no path to endpoint {dst[edge]}",))
+    return num_paths
+
+
+def _flows(traffic: Traffic, hop_edge: Array, hop_row: Array, share: Array, edge_latency_s: Array) -> Flows:
+    """Add up the hops of each transfer: a row that several of its edges cross has the sum of their shares as weight."""
     num_rows = int(hop_row.max(initial=0)) + 1
     pair = traffic.edge_transfer[hop_edge].astype(np.int64) * num_rows + hop_row
     # A transfer over a trunk of links crosses it twice, in and out of the OCS, but loads it once.
     _, first = np.unique(hop_edge.astype(np.int64) * num_rows + hop_row, return_index=True)
-    pairs, weight = np.unique(pair[first], return_counts=True)
+    pairs, number = np.unique(pair[first], return_inverse=True)
     return Flows(
         size_bytes=traffic.size_bytes,
         latency_s=_lockstep_latency_s(traffic, edge_latency_s),
         round=traffic.round,
         hop_row=(pairs % num_rows).astype(np.int32),
-        hop_weight=weight.astype(np.float64),
+        hop_weight=np.bincount(number.ravel(), weights=share[first], minlength=len(pairs)).astype(np.float64),
         hop_starts=starts_of(np.bincount(pairs // num_rows, minlength=len(traffic))),
     )
 

@@ -17,14 +17,19 @@ class Ecmp(Routing):
     kind: Literal["ecmp"] = "ecmp"
 
     def rows_of_settings(self, fabric: Fabric, settings: Settings) -> tuple[Rows, ...]:
-        """Every link is a row of its own, every circuit of any setting is one more: its two links carry the same."""
-        ends = [setting.ends for setting in settings if setting is not None]
-        circuits = np.unique(np.concatenate(ends)) if ends else np.zeros(0, np.int64)
-        return tuple(_rows(fabric, setting, circuits) for setting in settings)
+        """See ``rows_of_links``."""
+        return rows_of_links(fabric, settings)
 
     def choose(self, num_paths: Any, src: Any, dst: Any, key: int, backend: Backend | None = None) -> Any:
         """Hash of (key, src, dst) modulo the number of paths."""
         return hashed_choice(num_paths, src, dst, key, backend)
+
+
+def rows_of_links(fabric: Fabric, settings: Settings) -> tuple[Rows, ...]:
+    """Every link is a row of its own, every circuit of any setting is one more: its two links carry the same."""
+    ends = [setting.ends for setting in settings if setting is not None]
+    circuits = np.unique(np.concatenate(ends)) if ends else np.zeros(0, np.int64)
+    return tuple(_rows(fabric, setting, circuits) for setting in settings)
 
 
 def _rows(fabric: Fabric, setting: Circuits | None, circuits: Array) -> Rows:

@@ -5,27 +5,39 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from cluster_sim.backend import Backend
-from cluster_sim.routing.base import ROUTINGS, Routing, Settings
-from cluster_sim.tables import NONE, Circuits, Fabric, Rows
+from cluster_sim.routing.base import ROUTINGS, Routing, Settings, num_paths_of
+from cluster_sim.routing.ecmp import rows_of_links
+from cluster_sim.tables import NONE, Array, Circuits, Fabric, Rows
 
 
 @ROUTINGS.register("spray")
 class Spray(Routing):
-    """Perfect spraying: the links of a bundle always carry equal loads, so a bundle is one row with their sum.
+    """Perfect spraying: where paths are even, the links of a bundle are one row, since they always carry equal loads.
 
-    All circuits of one ordered pair of pods are a bundle too.
+    All circuits of one ordered pair of pods are a bundle too. In other fabrics every candidate path carries the same,
+    and a flow loads each link with the share of its paths that cross it; its latency is their mean.
     """
 
     kind: Literal["spray"] = "spray"
     is_even: ClassVar[bool] = True
 
     def rows_of_settings(self, fabric: Fabric, settings: Settings) -> tuple[Rows, ...]:
-        """One row per bundle and per ordered pair of pods."""
+        """One row per bundle and per ordered pair of pods; one per link where paths are not even."""
+        if not fabric.paths.is_even:
+            return rows_of_links(fabric, settings)
         return tuple(_rows(fabric, circuits) for circuits in settings)
 
     def choose(self, num_paths: Any, src: Any, dst: Any, key: int, backend: Backend | None = None) -> Any:
         """Any path: all candidates of a pair cross the same bundles."""
         return num_paths * 0
+
+    def _hops(
+        self, src: Array, dst: Array, fabric: Fabric, circuits: Circuits | None, key: int, backend: Backend | None
+    ) -> tuple[Array, Array, Array]:  # fmt: skip
+        if fabric.paths.is_even:
+            return super()._hops(src, dst, fabric, circuits, key, backend)
+        num_paths_of(src, dst, fabric, circuits)
+        return fabric.paths.shares(src, dst, circuits)
 
 
 def _rows(fabric: Fabric, circuits: Circuits | None) -> Rows:

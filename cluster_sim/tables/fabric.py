@@ -65,6 +65,18 @@ class PathFinder(Protocol):
         """
         ...
 
+    @property
+    def is_even(self) -> bool:
+        """Whether all candidate paths of a pair cross the same bundles, and load every link of a bundle alike."""
+        ...
+
+    def shares(self, src: Array, dst: Array, circuits: Circuits | None) -> tuple[Array, Array, Array]:
+        """(pair int32[H], link int32[H], share float64[H]) if every candidate path of a pair carries the same.
+
+        Grouped by pair; only where paths are not even. A link's share is what it carries of the pair's traffic.
+        """
+        ...
+
     def forms(self) -> PathForms | None:
         """All candidate paths as sums of digits; None where there is more to them, as with OCS."""
         ...

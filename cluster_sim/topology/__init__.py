@@ -1,9 +1,27 @@
-"""Fabrics: one file per topology behind a registry; pods, wiring and equipment are shared."""
+"""Fabrics: one file per topology behind a registry; pods, graphs of routers, wiring and equipment are shared."""
 
 from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
 from cluster_sim.topology.clos import Clos
+from cluster_sim.topology.dragonfly import Dragonfly
 from cluster_sim.topology.fat_tree import FatTree
 from cluster_sim.topology.floor_plan import FloorPlan
+from cluster_sim.topology.full_mesh import FullMesh
+from cluster_sim.topology.hyperx import HyperX
 from cluster_sim.topology.ocs_spine import OcsSpine
+from cluster_sim.topology.slim_fly import SlimFly
+from cluster_sim.topology.torus import Torus
 
-__all__ = ["TOPOLOGIES", "Clos", "Equipment", "FatTree", "FloorPlan", "OcsSpine", "Topology"]
+__all__ = [
+    "TOPOLOGIES",
+    "Clos",
+    "Dragonfly",
+    "Equipment",
+    "FatTree",
+    "FloorPlan",
+    "FullMesh",
+    "HyperX",
+    "OcsSpine",
+    "SlimFly",
+    "Topology",
+    "Torus",
+]

@@ -70,6 +70,15 @@ class PodPaths:
         """A link up from each endpoint's pod, int64[E]; () where there is one pod, None where it depends on more."""
         return () if self.pods.num_pods == 1 else None
 
+    @property
+    def is_even(self) -> bool:
+        """See tables.PathFinder."""
+        return True
+
+    def shares(self, src: Array, dst: Array, circuits: Circuits | None) -> tuple[Array, Array, Array]:
+        """See tables.PathFinder."""
+        raise NotImplementedError("paths are even: bundles say it all")
+
     def forms(self) -> PathForms | None:
         """See tables.PathFinder."""
         return None

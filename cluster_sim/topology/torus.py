@@ -1,0 +1,79 @@
+"""Tori of accelerators: each is joined to its neighbours, and passes on the traffic of others."""
+
+from math import prod
+from typing import Literal
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from cluster_sim.core import NotBuildableError
+from cluster_sim.tables import Array, Fabric
+from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
+from cluster_sim.topology.floor_plan import FloorPlan
+from cluster_sim.topology.graph import Joins, build_graph
+
+
+@TOPOLOGIES.register("torus")
+class Torus(Topology):
+    """One, two or three dimensions, twisted or not; every accelerator drives two links of each dimension.
+
+    Cubes of ``cube`` a side stand in racks of their own: links inside one are of the tier ``leaf_spine``, all others of
+    ``spine_core``. A torus is twisted where a side is k and another 2k: whoever goes round a side of k arrives half way
+    along every side of 2k [Camara et al. 2010; Jouppi et al. 2023].
+
+    Attributes:
+        shape: accelerators in each dimension, the last varying fastest with the rank.
+        twisted: see above.
+        cube: side of a cube.
+    """
+
+    kind: Literal["torus"] = "torus"
+    shape: tuple[int, ...] = Field(min_length=1, max_length=3)
+    twisted: bool = False
+    cube: int = Field(4, ge=1)
+    floor: FloorPlan = FloorPlan()
+
+    @model_validator(mode="after")
+    def _can_be_twisted(self) -> "Torus":
+        if min(self.shape) < 1:
+            raise ValueError(f"shape {list(self.shape)}: every side has at least one accelerator")
+        if self.twisted and sorted({side // min(self.shape) for side in self.shape}) != [1, 2]:
+            raise ValueError(f"shape {list(self.shape)} cannot be twisted; sides are k or 2k, and both occur")
+        if self.twisted and any(side % min(self.shape) for side in self.shape):
+            raise ValueError(f"shape {list(self.shape)} cannot be twisted; sides are k or 2k, and both occur")
+        return self
+
+    def build(self, equipment: Equipment) -> Fabric:
+        """See Topology.build."""
+        if prod(self.shape) != equipment.num_endpoints:
+            raise NotBuildableError(
+                (f"a torus of {' x '.join(map(str, self.shape))} has {prod(self.shape)} accelerators, not "
+                 f"{equipment.num_endpoints}; change the shape",)
+            )  # fmt: skip
+        place = np.stack(np.unravel_index(np.arange(prod(self.shape)), self.shape))
+        cubes = tuple(-(-side // self.cube) for side in self.shape)
+        cube = np.ravel_multi_index(tuple(place // self.cube), cubes)
+        joined = np.concatenate([neighbours(self.shape, axis, self.twisted) for axis in range(len(self.shape))])
+        in_cube = (cube[joined[:, 0]] == cube[joined[:, 1]]) & ~_goes_round(place, joined)
+        seat = np.argsort(np.argsort(cube, kind="stable"), kind="stable")
+        return build_graph(Joins(joined[in_cube], joined[~in_cube]), len(seat), 0, equipment, self.floor, seat)
+
+
+def neighbours(shape: tuple[int, ...], axis: int, twisted: bool) -> Array:
+    """int64[n, 2]: each accelerator and the next one along ``axis``: twice the same for a side of 2, none for 1."""
+    if shape[axis] == 1:
+        return np.zeros((0, 2), np.int64)
+    place = np.stack(np.unravel_index(np.arange(prod(shape)), shape))
+    onward = place.copy()
+    onward[axis] += 1
+    is_round = onward[axis] == shape[axis]
+    onward[axis, is_round] = 0
+    if twisted and shape[axis] == min(shape):
+        for other in np.flatnonzero(np.array(shape) == 2 * min(shape)):
+            onward[other, is_round] = (onward[other, is_round] + min(shape)) % shape[other]
+    return np.stack([np.arange(prod(shape)), np.ravel_multi_index(tuple(onward), shape)], axis=1)
+
+
+def _goes_round(place: Array, joined: Array) -> Array:
+    """bool[n]: links that leave the grid at one side and enter it at another."""
+    return np.asarray(np.abs(place[:, joined[:, 0]] - place[:, joined[:, 1]]).sum(axis=0) != 1)
