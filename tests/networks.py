@@ -34,13 +34,13 @@ KEY = 0x9E3779B97F4A7C15
 
 
 class SmallSwitches(Interconnect):
-    """An interconnect whose switches have just ``ports`` ports."""
+    """An interconnect whose switches have just ``ports`` ports of 800G, or more that are slower."""
 
     ports: int
 
     @property
     def num_ports(self) -> int:
-        return self.ports
+        return round(self.ports * max(1.0, PORT_BYTES_PER_S / self.port_rate_bytes_per_s))
 
 
 def small_interconnect(ports: int = 4, **changes: Any) -> SmallSwitches:
@@ -89,6 +89,13 @@ _SMALL: dict[str, tuple[Topology, int, int, int]] = {
     "hyperx": (HyperX(shape=(2, 3)), 11, 8, 1),
     "dragonfly": (Dragonfly(), 18, 7, 1),
     "slim fly": (SlimFly(accelerators_per_switch=1), 50, 8, 1),
+    "two tiers": (Clos(tiers=2), 30, 8, 2),
+    "two tiers, leaves 3:1, by rail": (Clos(tiers=2, leaf_oversubscription=3, rail_optimised=True), 36, 8, 2),
+    "clos, links of two ports": (Clos(pod_accelerators=8, link_ports=2), 24, 8, 4),
+    "two planes": (Clos(pod_accelerators=8, planes=2), 24, 4, 4),
+    "four planes of two tiers": (Clos(tiers=2, planes=4), 20, 4, 2),
+    "two planes by rail": (Clos(rail_optimised=True, planes=2, spine_oversubscription=2), 48, 4, 3),
+    "fat tree of two planes": (FatTree(planes=2), 40, 4, 2),
     "ocs": (OcsSpine(pod_accelerators=8), 24, 8, 4),
     "ocs by rail": (OcsSpine(pod_accelerators=8, rail_optimised=True), 24, 8, 2),
     "ocs, leaves 3:1": (OcsSpine(pod_accelerators=12, leaf_oversubscription=3), 36, 8, 1),
@@ -101,11 +108,17 @@ SMALL = tuple(_SMALL)
 def small_fabric(name: str) -> Fabric:
     """One of ``SMALL``."""
     topology, num_endpoints, ports, per_host = _SMALL[name]
-    return topology.build(equipment(num_endpoints, ports, per_host))
+    return topology.build(equipment(num_endpoints, ports, per_host, **links_between_switches(topology)))
+
+
+def links_between_switches(topology: Topology) -> dict[str, str]:
+    """Technologies that carry two ports where the topology joins them."""
+    is_joined = getattr(topology, "link_ports", 1) > 1
+    return dict.fromkeys(("leaf_spine", "spine_core"), "1.6t-dsp-dr8") if is_joined else {}
 
 
 def ports_of(name: str) -> int:
-    """Ports of the switches of ``small_fabric(name)``."""
+    """Ports of 800G of the switches of ``small_fabric(name)``."""
     return _SMALL[name][2]
 
 
@@ -129,17 +142,26 @@ def built(draw: st.DrawFn) -> tuple[Fabric, Circuits | None]:
     """Any small fabric that can be built, with its circuits."""
     ports, per_host = draw(st.sampled_from([4, 5, 6, 8])), draw(st.integers(1, 4))
     num_endpoints, by_rail = draw(st.integers(1, 32)), draw(st.booleans())
-    kind = draw(st.sampled_from(["fat_tree", "clos", "ocs_spine"]))
+    kind = draw(st.sampled_from(["fat_tree", "clos", "two tiers", "ocs_spine"]))
+    planes, link_ports = draw(st.sampled_from([1, 1, 2, 3])), draw(st.sampled_from([1, 1, 2]))
     above = {f"{tier}_oversubscription": draw(st.sampled_from([1, 1.5, 2, 3])) for tier in ("leaf", "spine")}
     per_leaf = _per_leaf(ports, above["leaf_oversubscription"]) * (per_host if by_rail else 1)
     pod = per_leaf * draw(st.integers(1, 3))
     topologies: dict[str, Topology] = {
-        "fat_tree": FatTree(rail_optimised=by_rail),
-        "clos": Clos(pod_accelerators=pod, rail_optimised=by_rail, **above),
+        "fat_tree": FatTree(rail_optimised=by_rail, planes=planes),
+        "clos": Clos(pod_accelerators=pod, rail_optimised=by_rail, planes=planes, link_ports=link_ports, **above),
+        "two tiers": Clos(
+            tiers=2,
+            rail_optimised=by_rail,
+            planes=planes,
+            link_ports=link_ports,
+            leaf_oversubscription=above["leaf_oversubscription"],
+        ),
         "ocs_spine": OcsSpine(pod_accelerators=pod, rail_optimised=by_rail, **above),
     }
     try:
-        fabric = topologies[kind].build(equipment(num_endpoints, ports, per_host))
+        joined = links_between_switches(topologies[kind])
+        fabric = topologies[kind].build(equipment(num_endpoints, ports, per_host, **joined))
         return fabric, connected(fabric)
     except NotBuildableError:
         return draw(built())

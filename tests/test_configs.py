@@ -50,7 +50,7 @@ def test_every_fabric_is_built_from_an_interconnect(path, tmp_path):
     topology = read_spec(TOPOLOGIES[document.data["kind"]], document)
     compare = load_config(ROOT / "configs" / "compare-trillion.yaml")
     assert isinstance(compare, CompareConfig)
-    fabric = topology.build(Equipment(2048, accelerator("b300-sxm"), compare.compare.interconnects["dsp-800g"]))
+    fabric = topology.build(Equipment(2048, accelerator("b300-sxm"), compare.compare.interconnects["dsp-1.6t-twin"]))
     assert fabric.num_endpoints == 2048
     assert fabric.num_pods in (1, 2)
 

@@ -1,6 +1,6 @@
 """An interconnect option: which technology carries each tier, behind which switches and NICs."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -67,7 +67,7 @@ class Interconnect(Spec):
     """One option to compare: tiers to technologies, at one line rate per accelerator.
 
     Attributes:
-        port_rate_bytes_per_s: line rate of one port, per direction; an accelerator has one port.
+        port_rate_bytes_per_s: line rate of one port, per direction; an accelerator has one port, or one that is split.
         nic: what drives the accelerator's port.
         switch: packet switch of every tier.
         host_leaf, leaf_spine, spine_core: technologies of the packet tiers.
@@ -94,6 +94,10 @@ class Interconnect(Spec):
             if technology.rate.typical < self.port_rate_bytes_per_s * (1 - 1e-9)
         ])  # fmt: skip
         return self
+
+    def split(self, num: int) -> Self:
+        """The same with every port split into ``num`` of equal rate, as breakout cables do."""
+        return self.model_copy(update={"port_rate_bytes_per_s": self.port_rate_bytes_per_s / num})
 
     def ends(self, tier: str) -> LinkEnds:
         """Technologies at the ends of a tier's links."""

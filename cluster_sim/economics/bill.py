@@ -71,15 +71,16 @@ def _links(tier: str, up: Array, fabric: Fabric, interconnect: Interconnect) -> 
     ends, length_m = interconnect.ends(tier), float(fabric.links.length_m[up].mean())
     lower, upper = ends.technologies
     lower_node, upper_node = fabric.links.src[up], fabric.links.dst[up]
+    line_rate = float(fabric.links.capacity_bytes_per_s[up].max()) / constants().link_efficiency.typical
     if tier == "host_leaf":
         lower_node = fabric.endpoint_host[lower_node]
     if lower.form == "cable":
         _, boxes = np.unique(np.stack([lower_node, upper_node]), axis=1, return_inverse=True)
-        count = _modules(lower, boxes.ravel(), interconnect)  # a cable joins two boxes
+        count = _modules(lower, boxes.ravel(), line_rate)  # a cable joins two boxes
         return [_item(ends.lower, "cable", tier, count, lower.power, lower.price, length_m, num_ends=2)]
-    counts = {ends.lower: _modules(lower, lower_node, interconnect)}
+    counts = {ends.lower: _modules(lower, lower_node, line_rate)}
     if tier != "spine_ocs":  # the other end of a link into an OCS is glass
-        counts[ends.upper] = counts.get(ends.upper, 0) + _modules(upper, upper_node, interconnect)
+        counts[ends.upper] = counts.get(ends.upper, 0) + _modules(upper, upper_node, line_rate)
     trunk = constants().fibre_trunk_price
     return [
         *(
@@ -91,9 +92,9 @@ def _links(tier: str, up: Array, fabric: Fabric, interconnect: Interconnect) -> 
     ]
 
 
-def _modules(technology: Technology, node: Array, interconnect: Interconnect) -> int:
-    """Pieces that carry the ports of every node, each node with its own."""
-    ports = int(technology.rate.typical / interconnect.port_rate_bytes_per_s * (1 + 1e-9))
+def _modules(technology: Technology, node: Array, line_rate_bytes_per_s: float) -> int:
+    """Pieces that carry the links of every node, each node with its own."""
+    ports = int(technology.rate.typical / line_rate_bytes_per_s * (1 + 1e-9))
     return int(np.sum(-(-np.bincount(node) // ports)))
 
 

@@ -1,41 +1,66 @@
-"""Three-tier Clos of any size: pods of leaves and spines, joined by planes of core switches."""
+"""Clos of two or three tiers and any size: leaves and spines, and pods of them joined by core switches."""
 
 from dataclasses import dataclass
 from math import prod
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from cluster_sim.core import NotBuildableError
+from cluster_sim.core import NotBuildableError, raise_problems
 from cluster_sim.tables import Array, Circuits, Fabric, PathForms
 from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
 from cluster_sim.topology.equip import equip
 from cluster_sim.topology.floor_plan import FloorPlan, Racks
 from cluster_sim.topology.paths import PodPaths, digits
+from cluster_sim.topology.planes import in_planes
 from cluster_sim.topology.pods import Number, Pods, size_pods
 from cluster_sim.topology.wiring import Offsets, Tier, node_kinds, racks_of_pods, racks_of_top, wire_pods
 
 
 @TOPOLOGIES.register("clos")
 class Clos(Topology):
-    """Three tiers of the interconnect's switches, as large as the job.
+    """Two or three tiers of the interconnect's switches, as large as the job.
 
-    Spine a of every pod goes to plane a of the core. An oversubscription of f has f times as many links down as up.
+    With two tiers all leaves hang from the same spines, which use all their ports for them. With three, spines a of all
+    pods share core switches of their own. An oversubscription of f has f times as many links down as up.
+
+    Breakout: ports run at the interconnect's port rate, so switches and modules of a higher rate carry several; links
+    between switches can join ``link_ports`` of them again: 400G down to accelerators and 800G up from the leaves is a
+    port rate of 400 Gbps and 2. Parallel links: a leaf has as many links to each spine, and a spine to each core
+    switch, as it takes to use the fewest switches that have the ports. Planes: the port of an accelerator can be split
+    over ``planes`` disjoint networks of 1/``planes`` of the rate each, whose switches have as many more ports; spraying
+    uses all planes evenly, and ECMP picks a plane with the path.
     """
 
     kind: Literal["clos"] = "clos"
+    tiers: Literal[2, 3] = 3
+    planes: int = Field(1, ge=1, le=64, description="ports of an accelerator, each into a network of its own")
+    link_ports: int = Field(1, ge=1, le=64, description="ports that a link between switches joins")
     pod_accelerators: int = Field(0, ge=0, description="accelerators of a pod; 0: the largest possible")
     leaf_oversubscription: float = Field(1.0, ge=1)
     spine_oversubscription: float = Field(1.0, ge=1)
     rail_optimised: bool = False
     floor: FloorPlan = FloorPlan()
 
+    @model_validator(mode="after")
+    def _two_tiers_are_one_pod(self) -> Self:
+        if self.tiers == 2:
+            raise_problems("Clos", [
+                ((name,), f"there is nothing above the spines of two tiers; leave out {name}")
+                for name in ("pod_accelerators", "spine_oversubscription")
+                if getattr(self, name) != type(self).model_fields[name].default
+            ])  # fmt: skip
+        return self
+
     def build(self, equipment: Equipment) -> Fabric:
         """See Topology.build."""
+        return in_planes(self.planes, equipment, self._plane)
+
+    def _plane(self, equipment: Equipment) -> Fabric:
         pods = size_pods(
             equipment, self.pod_accelerators, self.leaf_oversubscription, self.spine_oversubscription,
-            self.rail_optimised,
+            self.rail_optimised, self.link_ports, is_only_pod=self.tiers == 2,
         )  # fmt: skip
         return build_clos(pods, equipment, self.floor)
 
@@ -50,16 +75,18 @@ class Core:
 
 def build_clos(pods: Pods, equipment: Equipment, floor: FloorPlan) -> Fabric:
     """Wire and equip a three-tier Clos of the given pods."""
-    core = _size_core(pods, equipment.interconnect.num_ports)
+    core = _size_core(pods, equipment.interconnect.num_ports // pods.link_ports)
     endpoint = np.arange(pods.num_endpoints)
-    tiers = (*wire_pods(pods, floor), _wire_core(pods, core, floor))
+    tiers = wire_pods(pods, floor)
+    if pods.num_pods > 1:
+        tiers = (*tiers, _wire_core(pods, core, floor))
     return Fabric(
         num_endpoints=pods.num_endpoints,
         endpoint_host=(endpoint // pods.per_host).astype(np.int32),
         endpoint_domain=pods.domain_of(endpoint).astype(np.int32),
         endpoint_pod=pods.pod_of(endpoint).astype(np.int32),
         num_pods=pods.num_pods,
-        node_kind=node_kinds(pods, "core", pods.spines * core.cores if len(tiers[-1]) else 0),
+        node_kind=node_kinds(pods, "core", pods.spines * core.cores if pods.num_pods > 1 else 0),
         tiers=tuple(tier.name for tier in tiers),
         links=equip(tiers, equipment),
         paths=ClosPaths(pods, core),
@@ -77,12 +104,13 @@ def _size_core(pods: Pods, ports: int) -> Core:
 
 def _wire_core(pods: Pods, core: Core, floor: FloorPlan) -> Tier:
     shape = (pods.num_pods, pods.spines, core.cores, core.parallel)
-    count = int(np.prod(shape)) if pods.num_pods > 1 else 0
+    count = prod(shape)
     pod, spine, switch, _ = np.unravel_index(np.arange(count), shape)
     at, here = Offsets.of(pods), racks_of_pods(pods, floor)
     return Tier(
         "spine_core", at.spine + pod * pods.spines + spine, at.top + spine * core.cores + switch, pod, pod,
         floor.length_m(Racks(here.row[pod], here.rack[pod]), racks_of_top(pods, floor, count)),
+        ports=pods.link_ports,
     )  # fmt: skip
 
 

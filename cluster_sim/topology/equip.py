@@ -41,7 +41,7 @@ def _directed(number: int, tier: Tier, equipment: Equipment) -> dict[str, Array]
         "dst": _both(tier.upper, tier.lower, np.int32),
         "tier": np.full(2 * len(tier), number, np.int32),
         "bundle": bundle,
-        "capacity_bytes_per_s": np.full(2 * len(tier), _capacity(tier.name, equipment)),
+        "capacity_bytes_per_s": np.full(2 * len(tier), _capacity(tier, equipment)),
         "latency_s": _both(up_s, down_s, np.float64),
         "length_m": _both(tier.length_m, tier.length_m, np.float64),
     }
@@ -51,11 +51,11 @@ def _both(up: Array, down: Array, dtype: type) -> Array:
     return np.stack([up, down], axis=1).ravel().astype(dtype)
 
 
-def _capacity(tier: str, equipment: Equipment) -> float:
-    if tier == "scale_up":
+def _capacity(tier: Tier, equipment: Equipment) -> float:
+    if tier.name == "scale_up":
         link = scale_up(equipment.accelerator.scale_up)
         return link.bandwidth.typical * link.efficiency.typical
-    return equipment.interconnect.port_rate_bytes_per_s * constants().link_efficiency.typical
+    return tier.ports * equipment.interconnect.port_rate_bytes_per_s * constants().link_efficiency.typical
 
 
 def _latencies(tier: Tier, equipment: Equipment) -> tuple[Array, Array]:
@@ -81,10 +81,11 @@ def _why_not(tiers: tuple[Tier, ...], equipment: Equipment) -> tuple[str, ...]:
     reasons = [
         reason for tier in tiers if tier.name != "scale_up" and len(tier) for reason in _too_far(tier, equipment)
     ]
-    return (*_slow_nic(equipment.interconnect), *reasons)
+    return (*slow_nic(equipment.interconnect), *reasons)
 
 
-def _slow_nic(interconnect: Interconnect) -> tuple[str, ...]:
+def slow_nic(interconnect: Interconnect) -> tuple[str, ...]:
+    """Reasons why the NIC cannot feed its port."""
     port, nic = interconnect.port_rate_bytes_per_s, interconnect.nic_entry
     slow = min(nic.rate.typical, nic.host_link.typical)
     if slow >= port * (1 - 1e-9):
@@ -93,7 +94,7 @@ def _slow_nic(interconnect: Interconnect) -> tuple[str, ...]:
 
 
 def _too_far(tier: Tier, equipment: Equipment) -> tuple[str, ...]:
-    """Reasons why a tier's technology cannot carry it: reach, and the loss budget through an OCS."""
+    """Reasons why a tier's technology cannot carry it: reach, rate, and the loss budget through an OCS."""
     ends = equipment.interconnect.ends(tier.name)
     way_m = tier.length_m if tier.way_m is None else tier.way_m
     far = way_m > ends.reach_m * (1 + 1e-9)
@@ -103,6 +104,13 @@ def _too_far(tier: Tier, equipment: Equipment) -> tuple[str, ...]:
             f"{tier.name}: {ends.label} reaches {ends.reach_m:g} m, but {int(far.sum())} of {len(tier)} links are "
             f"longer (up to {way_m.max():.1f} m)"
         )
+    line_rate = tier.ports * equipment.interconnect.port_rate_bytes_per_s
+    reasons.extend(
+        f"{tier.name}: {technology.title} carries {bit_rate(technology.rate.typical)}, a link of {tier.ports} ports "
+        f"runs at {bit_rate(line_rate)}"
+        for technology in ends.by_name.values()
+        if technology.rate.typical < line_rate * (1 - 1e-9)
+    )
     if tier.name == "spine_ocs":
         reasons.extend(_too_lossy(equipment.interconnect))
     return tuple(reasons)

@@ -28,6 +28,7 @@ class Pods:
         spine_up: uplinks of a spine.
         num_pods: pods.
         by_rail: True when the i-th accelerators of neighbouring servers share a leaf, False when whole servers do.
+        link_ports: ports that a link between switches takes at each end, and times the port rate that it runs at.
     """
 
     num_endpoints: int
@@ -41,6 +42,7 @@ class Pods:
     spine_up: int
     num_pods: int
     by_rail: bool
+    link_ports: int = 1
 
     @property
     def num_leaves(self) -> int:
@@ -75,9 +77,18 @@ class Pods:
 
 def size_pods(
     equipment: Equipment, pod_accelerators: int, leaf_oversubscription: float, spine_oversubscription: float,
-    by_rail: bool,
+    by_rail: bool, link_ports: int = 1, is_only_pod: bool = False,
 ) -> Pods:  # fmt: skip
     """Pods of ``pod_accelerators`` (0: the largest that the switches allow) with the switches of the interconnect.
+
+    Args:
+        equipment: what they are made of.
+        pod_accelerators: of a pod.
+        leaf_oversubscription: links down over links up.
+        spine_oversubscription: likewise.
+        by_rail: see Pods.
+        link_ports: see Pods.
+        is_only_pod: True where spines have nothing above them, and use every port for leaves.
 
     Raises:
         NotBuildableError: the switches have too few ports, or the pod is not a whole number of leaves.
@@ -85,27 +96,42 @@ def size_pods(
     ports = equipment.interconnect.num_ports
     per_host = int(equipment.accelerator.accelerators_per_host.typical)
     leaf_down, leaf_up = _split_ports(ports, leaf_oversubscription)
-    spine_down, _ = _split_ports(ports, spine_oversubscription)
+    if leaf_up % link_ports:
+        raise NotBuildableError(
+            (f"a leaf has {leaf_up} ports up, which cannot be joined by {link_ports}; choose another link_ports",)
+        )  # fmt: skip
+    leaf_up, spine_ports = leaf_up // link_ports, ports // link_ports
+    spine_down = spine_ports if is_only_pod else _split_ports(spine_ports, spine_oversubscription)[0]
     unit = leaf_down * (per_host if by_rail else 1)
-    pod = pod_accelerators or max(spine_down * leaf_down // unit, 1) * unit
-    pod = min(pod, -(-equipment.num_endpoints // unit) * unit)
+    everything = -(-equipment.num_endpoints // unit) * unit
+    largest = everything if is_only_pod else max(spine_down * leaf_down // unit, 1) * unit
+    pod = min(pod_accelerators or largest, everything)
     if pod % unit:
         what = f"rail group of {leaf_down} servers" if by_rail else f"leaf of {leaf_down} accelerators"
         raise NotBuildableError((f"a pod of {pod} accelerators is not a whole number of times a {what}",))
     leaves = pod // leaf_down
     spines = _spines(leaves, leaf_up, spine_down)
     if not spines:
-        raise NotBuildableError(
-            (f"too few ports: {leaves} leaves with {leaf_up} uplinks need spines with more than {spine_down} ports "
-             f"down (switch: {ports} ports); make the pod smaller or oversubscribe",)
-        )  # fmt: skip
+        raise NotBuildableError(_too_few_ports(leaves, leaf_up, spine_down, leaf_down, ports, is_only_pod))
     return Pods(
         num_endpoints=equipment.num_endpoints, per_host=per_host,
         per_domain=int(equipment.accelerator.scale_up_domain.typical), leaf_down=leaf_down, leaf_up=leaf_up,
         leaves=leaves, spines=spines, parallel=leaf_up // spines,
         spine_up=ceil(leaves * leaf_up / spines / spine_oversubscription - 1e-9),
-        num_pods=-(-equipment.num_endpoints // pod), by_rail=by_rail,
+        num_pods=-(-equipment.num_endpoints // pod), by_rail=by_rail, link_ports=link_ports,
     )  # fmt: skip
+
+
+def _too_few_ports(
+    leaves: int, leaf_up: int, spine_down: int, leaf_down: int, ports: int, is_only_pod: bool
+) -> tuple[str]:
+    if is_only_pod:
+        most = f"two tiers of {ports}-port switches hold {spine_down * leaf_down} accelerators"
+        return (f"{most}, which is too few: {leaves} leaves of {leaf_down} are asked for; take three tiers",)
+    return (
+        f"too few ports: {leaves} leaves with {leaf_up} uplinks need spines with more than {spine_down} ports "
+        f"down (switch: {ports} ports); make the pod smaller or oversubscribe",
+    )
 
 
 def _split_ports(ports: int, oversubscription: float) -> tuple[int, int]:

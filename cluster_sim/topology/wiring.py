@@ -21,6 +21,7 @@ class Tier:
         length_m: float64[n].
         way_m: float64[n], the longest way without regeneration that the link is part of; the same unless light goes on
             through an OCS.
+        ports: that each link takes at a switch, and times the port rate that it runs at.
     """
 
     name: str
@@ -30,6 +31,7 @@ class Tier:
     down_bundle: Array
     length_m: Array
     way_m: Array | None = None
+    ports: int = 1
 
     def __len__(self) -> int:
         return len(self.lower)
@@ -61,7 +63,7 @@ class Offsets:
         )  # fmt: skip
 
 
-def wire_pods(pods: Pods, floor: FloorPlan) -> tuple[Tier, Tier, Tier]:
+def wire_pods(pods: Pods, floor: FloorPlan) -> tuple[Tier, ...]:
     """The tiers inside pods: scale-up, host to leaf, leaf to spine."""
     at = Offsets.of(pods)
     endpoint = np.arange(pods.num_endpoints)
@@ -86,6 +88,7 @@ def wire_pods(pods: Pods, floor: FloorPlan) -> tuple[Tier, Tier, Tier]:
         floor.length_m(
             Racks(leaf_racks.row[leaf], leaf_racks.rack[leaf]), Racks(spine_racks.row[pod], spine_racks.rack[pod])
         ),
+        ports=pods.link_ports,
     )  # fmt: skip
     return scale_up, host_leaf, leaf_spine
 

@@ -23,8 +23,9 @@ HALL = FloorPlan(accelerators_per_rack=2, racks_per_row=2, rack_pitch_m=1.0, row
 
 
 def ports_used(fabric, *kinds):
-    """Ports that each switch of these kinds uses: links out of it, one for each duplex cable."""
-    used = np.bincount(fabric.links.src, minlength=len(fabric.node_kind))
+    """Ports of 800G that each switch of these kinds uses: what leaves it over what one port carries."""
+    rate = fabric.links.capacity_bytes_per_s / payload_bytes_per_s()
+    used = np.round(np.bincount(fabric.links.src, weights=rate, minlength=len(fabric.node_kind)), 9)
     return used[np.isin(fabric.node_kind, [NODE_KINDS.index(kind) for kind in kinds])]
 
 
