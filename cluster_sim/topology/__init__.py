@@ -8,6 +8,7 @@ from cluster_sim.topology.floor_plan import FloorPlan
 from cluster_sim.topology.full_mesh import FullMesh
 from cluster_sim.topology.hyperx import HyperX
 from cluster_sim.topology.ocs_spine import OcsSpine
+from cluster_sim.topology.rail_only import RailOnly
 from cluster_sim.topology.slim_fly import SlimFly
 from cluster_sim.topology.torus import Torus
 
@@ -21,6 +22,7 @@ __all__ = [
     "FullMesh",
     "HyperX",
     "OcsSpine",
+    "RailOnly",
     "SlimFly",
     "Topology",
     "Torus",

@@ -33,6 +33,7 @@ from cluster_sim.kernels import (
 )
 from cluster_sim.routing import Ecmp, Spray
 from cluster_sim.tables import FlowProblem, Traffic
+from cluster_sim.topology.clos import ClosPaths
 from tests.kernels.test_refine import by_capacity, coloured_networks
 from tests.networks import KEY, SMALL, all_pairs, built, small_circuits, small_fabric
 from tests.strategies import History, Network, flow_table, histories, networks
@@ -226,7 +227,8 @@ def test_routes_on_the_device_are_the_specification(cupy_on_cpu, name, routing):
     """All pairs of every small fabric: the same rows, weights and latencies."""
     fabric, circuits = small_fabric(name), small_circuits(name)
     traffic = Traffic.between(*all_pairs(fabric), 1.0)
-    assert (fabric.paths.forms() is not None) == (circuits is None and fabric.paths.is_even), "pods have forms"
+    if isinstance(fabric.paths, ClosPaths):
+        assert fabric.paths.forms() is not None, "nothing went over the device"
     found, expected = (routing.route(traffic, fabric, circuits, KEY, backend=b) for b in (cupy_on_cpu, None))
     for column in fields(expected):
         np.testing.assert_array_equal(getattr(found, column.name), getattr(expected, column.name), column.name)
