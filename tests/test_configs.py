@@ -17,6 +17,9 @@ ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 JOBS = sorted((ROOT / "configs" / "models").glob("*.yaml"))
 FABRICS = sorted((ROOT / "topologies").glob("*.yaml"))
+GRAPHS = sorted((ROOT / "topologies").glob("*.graphml"))
+#: Accelerators of fabrics that have a certain number of them; 2048 of all others.
+SIZES = {"custom": 16, "torus": 4096, "torus-twisted": 256}
 
 
 def of_name(path):
@@ -27,7 +30,7 @@ def test_there_are_files_and_no_others():
     assert CONFIGS
     assert JOBS
     assert FABRICS
-    known = {*CONFIGS, *JOBS, *FABRICS}
+    known = {*CONFIGS, *JOBS, *FABRICS, *GRAPHS}
     found = {path for folder in ("configs", "topologies") for path in (ROOT / folder).rglob("*") if path.is_file()}
     assert found == known
 
@@ -47,11 +50,14 @@ def test_every_job_loads(path):
 @pytest.mark.parametrize("path", FABRICS, ids=of_name)
 def test_every_fabric_is_built_from_an_interconnect(path, tmp_path):
     document = read_document(path)
+    if "graph" in document.data:
+        document = document.with_setting(f"graph={path.parent / document.data['graph']}")
     topology = read_spec(TOPOLOGIES[document.data["kind"]], document)
     compare = load_config(ROOT / "configs" / "compare-trillion.yaml")
     assert isinstance(compare, CompareConfig)
-    fabric = topology.build(Equipment(2048, accelerator("b300-sxm"), compare.compare.interconnects["dsp-1.6t-twin"]))
-    assert fabric.num_endpoints == 2048
+    size = SIZES.get(path.stem, 2048)
+    fabric = topology.build(Equipment(size, accelerator("b300-sxm"), compare.compare.interconnects["dsp-1.6t-twin"]))
+    assert fabric.num_endpoints == size
     assert fabric.num_pods in (1, 2)
 
 

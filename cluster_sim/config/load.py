@@ -16,6 +16,10 @@ _INCLUDES = (
 )  # fmt: skip
 
 
+#: Where the name of a file of another format may stand.
+_FILES = (("topology", "graph"), ("compare", "topologies", "*", "graph"))
+
+
 def load_config(path: str | Path, settings: Sequence[str] = ()) -> RunConfig | CompareConfig:
     """Read a configuration.
 
@@ -43,6 +47,8 @@ def read_config(path: Path, settings: Sequence[str] = ()) -> tuple[RunConfig | C
         document = _include(document, pattern, (), path.parent, problems)
     if problems:
         raise ConfigError(tuple(problems))
+    for pattern in _FILES:
+        document = _located(document, pattern, (), path.parent)
     for setting in (setting for setting in settings if setting not in file_settings):
         document = document.with_setting(setting)
     if "compare" in document.data:
@@ -64,6 +70,22 @@ def _include(
     for name in list(here) if pattern[0] == "*" else [pattern[0]]:
         if name in here:
             document = _include(document, pattern[1:], (*at, name), folder, problems)
+    return document
+
+
+def _located(document: Document, pattern: tuple[str, ...], at: tuple[str, ...], folder: Path) -> Document:
+    """File names below ``at`` that match ``pattern``, as seen from the current folder."""
+    here = _value(document.data, at)
+    if not pattern:
+        if not isinstance(here, str):
+            return document
+        seen = os.path.normpath(_folder(document, at, folder) / here)
+        return Document(document.file, _with(document.data, at, seen), document.lines, document.origins)
+    if not isinstance(here, dict):
+        return document
+    for name in list(here) if pattern[0] == "*" else [pattern[0]]:
+        if name in here:
+            document = _located(document, pattern[1:], (*at, name), folder)
     return document
 
 

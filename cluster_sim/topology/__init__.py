@@ -2,6 +2,7 @@
 
 from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
 from cluster_sim.topology.clos import Clos
+from cluster_sim.topology.custom import Custom
 from cluster_sim.topology.dragonfly import Dragonfly
 from cluster_sim.topology.fat_tree import FatTree
 from cluster_sim.topology.floor_plan import FloorPlan
@@ -15,6 +16,7 @@ from cluster_sim.topology.torus import Torus
 __all__ = [
     "TOPOLOGIES",
     "Clos",
+    "Custom",
     "Dragonfly",
     "Equipment",
     "FatTree",

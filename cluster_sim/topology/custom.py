@@ -1,0 +1,230 @@
+"""Any graph from a file: GraphML or node-link JSON, with nodes and links of all kinds."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from pydantic import Field
+
+from cluster_sim.core import (
+    BytesPerSecond,
+    ConfigError,
+    Document,
+    Metres,
+    NotBuildableError,
+    Seconds,
+    Spec,
+    read_spec,
+)
+from cluster_sim.tables import NODE_KINDS, NONE, Array, Fabric, Links
+from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
+from cluster_sim.topology.equip import equip
+from cluster_sim.topology.graph_paths import Edges, GraphPaths
+from cluster_sim.topology.wiring import Tier
+
+_TIERS = ("scale_up", "host_leaf", "leaf_spine", "spine_core")
+_OF_NETWORKX = ("id", "key")
+
+
+@TOPOLOGIES.register("custom")
+class Custom(Topology):
+    """An undirected graph; paths are all shortest ones, and endpoints pass nothing on.
+
+    Attributes:
+        graph: .graphml or .json (node-link), beside the file that names it; attributes as in ``Node`` and ``Edge``.
+    """
+
+    kind: Literal["custom"] = "custom"
+    graph: str = Field(min_length=1)
+
+    def build(self, equipment: Equipment) -> Fabric:
+        """See Topology.build.
+
+        Raises:
+            ConfigError: every mistake in the file.
+        """
+        drawn = _read(Path(self.graph))
+        n = len(drawn.endpoints)
+        if n != equipment.num_endpoints:
+            raise NotBuildableError((f"{self.graph} has {n} endpoints, not {equipment.num_endpoints} accelerators",))
+        order = [*drawn.endpoints, *(name for name, node in drawn.nodes.items() if node.kind != "endpoint")]
+        tiers, edges = _tiers(drawn, {name: number for number, name in enumerate(order)})
+        links = _with_own_figures(equip(tiers, equipment), edges)
+        endpoint, nowhere = np.arange(n, dtype=np.int32), np.full(n, NONE, np.int32)
+        kinds = np.array([NODE_KINDS.index(drawn.nodes[name].kind) for name in order], np.int32)
+        per_host = int(equipment.accelerator.accelerators_per_host.typical)
+        per_domain = int(equipment.accelerator.scale_up_domain.typical)
+        return Fabric(
+            num_endpoints=n,
+            endpoint_host=drawn.column("host", endpoint // per_host),
+            endpoint_domain=drawn.column("domain", endpoint // per_domain),
+            endpoint_pod=np.zeros(n, np.int32),
+            num_pods=1,
+            node_kind=kinds,
+            tiers=tuple(tier.name for tier in tiers),
+            links=links,
+            paths=GraphPaths(
+                router=endpoint, host_link=nowhere, domain=endpoint, scale_up_link=nowhere,
+                edges=Edges.of(len(order), links.src, links.dst, np.arange(len(links))),
+                passes=kinds != NODE_KINDS.index("endpoint"),
+            ),
+            planner=None,
+        )  # fmt: skip
+
+
+class Node(Spec):
+    """Attributes of a node.
+
+    Attributes:
+        kind: what it is.
+        rank: of an endpoint, 0 to n-1; where no endpoint says one, they have the order of the file.
+        host: of an endpoint, any number or name that accelerators of a server share; given for all or none.
+        domain: the same for its scale-up domain.
+        label: for people.
+    """
+
+    kind: Literal["endpoint", "scale_up_switch", "leaf", "spine", "core"]
+    rank: int | None = Field(None, ge=0)
+    host: int | str | None = None
+    domain: int | str | None = None
+    label: str = ""
+
+
+class Edge(Spec):
+    """Attributes of an edge, which is a duplex link; all may be left out.
+
+    Attributes:
+        tier: whose technology it has; by the kinds of its ends.
+        bandwidth_bytes_per_s: payload each way, in place of what the technology carries.
+        latency_s: each way, in place of what modules, cable and switch take.
+        length_m: of the cable.
+        count: links beside each other.
+        label: for people.
+    """
+
+    tier: Literal["scale_up", "host_leaf", "leaf_spine", "spine_core"] | None = None
+    bandwidth_bytes_per_s: BytesPerSecond | None = Field(None, gt=0)
+    latency_s: Seconds | None = Field(None, ge=0)
+    length_m: Metres = Field(2.0, gt=0)
+    count: int = Field(1, ge=1, le=2**16)
+    label: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Drawn:
+    """A graph without mistakes: nodes by name, endpoints in the order of their ranks, edges with their ends."""
+
+    nodes: Mapping[Any, Node]
+    endpoints: tuple[Any, ...]
+    edges: tuple[tuple[Any, Any, Edge], ...]
+
+    def column(self, name: Literal["host", "domain"], otherwise: Array) -> Array:
+        """int32[endpoints]: an attribute of all endpoints, numbered from 0 in order of appearance."""
+        values = [getattr(self.nodes[endpoint], name) for endpoint in self.endpoints]
+        if None in values:
+            return otherwise.astype(np.int32)
+        numbers = {value: number for number, value in enumerate(dict.fromkeys(values))}
+        return np.array([numbers[value] for value in values], np.int32)
+
+
+def _read(path: Path) -> _Drawn:
+    graph = _parsed(path)
+    if graph.is_directed():
+        raise ConfigError((f"{path}: the graph is directed; every link goes both ways, so make it undirected",))
+    problems: list[str] = []
+    nodes = {name: _spec(Node, data, f"{path}: node {name}", problems) for name, data in graph.nodes(data=True)}
+    edges = [
+        (one, other, _spec(Edge, data, f"{path}: edge {one} - {other}", problems))
+        for one, other, data in graph.edges(data=True)
+    ]
+    problems += [
+        f"{path}: edge {one} - {other}: a node is not joined to itself" for one, other, _ in edges if one == other
+    ]
+    endpoints = [(name, node.rank) for name, node in nodes.items() if node is not None and node.kind == "endpoint"]
+    ranks = [rank for _, rank in endpoints if rank is not None]
+    if not endpoints:
+        problems.append(f"{path}: no node is of kind 'endpoint'")
+    elif ranks and sorted(ranks) != list(range(len(endpoints))):
+        problems.append(f"{path}: ranks of the {len(endpoints)} endpoints must be 0 to {len(endpoints) - 1}, each once")
+    if problems:
+        raise ConfigError(tuple(problems))
+    ordered = sorted(endpoints, key=lambda pair: pair[1] or 0) if ranks else endpoints
+    known = {name: node for name, node in nodes.items() if node is not None}
+    drawn = tuple((one, other, edge) for one, other, edge in edges if edge is not None)
+    return _Drawn(known, tuple(name for name, _ in ordered), drawn)
+
+
+S = TypeVar("S", Node, Edge)
+
+
+def _spec(kind: type[S], data: Mapping[str, Any], where: str, problems: list[str]) -> S | None:
+    given = {key: value for key, value in data.items() if key not in _OF_NETWORKX}
+    try:
+        return read_spec(kind, Document(where, given, {}, {(): where}))
+    except ConfigError as error:
+        problems += error.problems
+        return None
+
+
+def _parsed(path: Path) -> Any:
+    """The graph as networkx reads it."""
+    import networkx
+
+    try:
+        if path.suffix == ".graphml":
+            return networkx.read_graphml(path)
+        if path.suffix == ".json":
+            data = json.loads(path.read_text(encoding="utf-8"))
+            return networkx.node_link_graph(data, edges="edges" if "edges" in data else "links")
+    except OSError as error:
+        raise ConfigError((f"{path}: cannot be read: {error.strerror}",)) from error
+    except json.JSONDecodeError as error:
+        raise ConfigError((f"{path}:{error.lineno}: not JSON: {error.msg}",)) from error
+    except Exception as error:  # networkx lets through whatever its parsers raise
+        line = getattr(error, "position", (1,))[0]
+        raise ConfigError((f"{path}:{line}: not a graph: {type(error).__name__}: {error}",)) from error
+    raise ConfigError((f"{path}: expected a file that ends in .graphml, or in .json (node-link)",))
+
+
+def _tiers(drawn: _Drawn, number: Mapping[Any, int]) -> tuple[tuple[Tier, ...], tuple[Edge, ...]]:
+    """(tiers, the edge behind each duplex link in their order); the end nearer to an endpoint is the lower one."""
+    tiers: list[Tier] = []
+    order: list[Edge] = []
+    for tier in _TIERS:
+        mine = [(*_ends(drawn, one, other), edge) for one, other, edge in drawn.edges for _ in range(edge.count)]
+        mine = [
+            (lower, upper, edge) for lower, upper, edge in mine if tier == (edge.tier or _tier(drawn, lower, upper))
+        ]
+        lower, upper = (np.array([number[row[end]] for row in mine], np.int64) for end in (0, 1))
+        bundle, length_m = np.arange(len(mine)), np.array([edge.length_m for _, _, edge in mine])
+        tiers.append(Tier(tier, lower, upper, bundle, bundle, length_m))
+        order += [edge for _, _, edge in mine]
+    return tuple(tiers), tuple(order)
+
+
+def _ends(drawn: _Drawn, one: Any, other: Any) -> tuple[Any, Any]:
+    height = {kind: place for place, kind in enumerate(NODE_KINDS)}
+    is_lower = height[drawn.nodes[one].kind] <= height[drawn.nodes[other].kind]
+    return (one, other) if is_lower else (other, one)
+
+
+def _tier(drawn: _Drawn, lower: Any, upper: Any) -> str:
+    kinds = {drawn.nodes[lower].kind, drawn.nodes[upper].kind}
+    if "scale_up_switch" in kinds:
+        return "scale_up"
+    if "endpoint" in kinds:
+        return "host_leaf"
+    return "spine_core" if "core" in kinds else "leaf_spine"
+
+
+def _with_own_figures(links: Links, edges: tuple[Edge, ...]) -> Links:
+    bandwidth = np.array([edge.bandwidth_bytes_per_s or np.nan for edge in edges]).repeat(2)
+    latency_s = np.array([np.nan if edge.latency_s is None else edge.latency_s for edge in edges]).repeat(2)
+    return replace(
+        links,
+        capacity_bytes_per_s=np.where(np.isnan(bandwidth), links.capacity_bytes_per_s, bandwidth),
+        latency_s=np.where(np.isnan(latency_s), links.latency_s, latency_s),
+    )
