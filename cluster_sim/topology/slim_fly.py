@@ -68,10 +68,7 @@ def _degree(q: int) -> int:
 def _joins(q: int) -> Joins:
     """Switch (s, x, y) has number s q**2 + x q + y."""
     powers, w = _powers_of_a_root(q), (q + 1) // 4
-    if q % 4 == 1:
-        first = powers[0::2]
-    else:
-        first = np.concatenate([powers[0 : 2 * w - 1 : 2], powers[2 * w - 1 :: 2]])
+    first = powers[0::2] if q % 4 == 1 else np.concatenate([powers[0 : 2 * w - 1 : 2], powers[2 * w - 1 :: 2]])
     x, y, m = (index.ravel() for index in np.indices((q, q, q)))
     far = np.stack([x * q + y, q * q + m * q + (y - m * x) % q], axis=1)
     return Joins(np.concatenate([_inside(q, 0, first), _inside(q, 1, first * powers[1] % q)]), far)
