@@ -9,6 +9,7 @@ from cluster_sim.topology.floor_plan import FloorPlan
 from cluster_sim.topology.full_mesh import FullMesh
 from cluster_sim.topology.hyperx import HyperX
 from cluster_sim.topology.ocs_spine import OcsSpine
+from cluster_sim.topology.ocs_torus import OcsTorus
 from cluster_sim.topology.rail_only import RailOnly
 from cluster_sim.topology.slim_fly import SlimFly
 from cluster_sim.topology.torus import Torus
@@ -24,6 +25,7 @@ __all__ = [
     "FullMesh",
     "HyperX",
     "OcsSpine",
+    "OcsTorus",
     "RailOnly",
     "SlimFly",
     "Topology",

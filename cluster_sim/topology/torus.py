@@ -37,10 +37,7 @@ class Torus(Topology):
     def _can_be_twisted(self) -> "Torus":
         if min(self.shape) < 1:
             raise ValueError(f"shape {list(self.shape)}: every side has at least one accelerator")
-        if self.twisted and sorted({side // min(self.shape) for side in self.shape}) != [1, 2]:
-            raise ValueError(f"shape {list(self.shape)} cannot be twisted; sides are k or 2k, and both occur")
-        if self.twisted and any(side % min(self.shape) for side in self.shape):
-            raise ValueError(f"shape {list(self.shape)} cannot be twisted; sides are k or 2k, and both occur")
+        check_twist(self.shape, self.twisted)
         return self
 
     def build(self, equipment: Equipment) -> Fabric:
@@ -50,13 +47,28 @@ class Torus(Topology):
                 (f"a torus of {' x '.join(map(str, self.shape))} has {prod(self.shape)} accelerators, not "
                  f"{equipment.num_endpoints}; change the shape",)
             )  # fmt: skip
+        near, far, _ = joined_torus(self.shape, self.twisted, self.cube)
         place = np.stack(np.unravel_index(np.arange(prod(self.shape)), self.shape))
         cubes = tuple(-(-side // self.cube) for side in self.shape)
         cube = np.ravel_multi_index(tuple(place // self.cube), cubes)
-        joined = np.concatenate([neighbours(self.shape, axis, self.twisted) for axis in range(len(self.shape))])
-        in_cube = (cube[joined[:, 0]] == cube[joined[:, 1]]) & ~_goes_round(place, joined)
         seat = np.argsort(np.argsort(cube, kind="stable"), kind="stable")
-        return build_graph(Joins(joined[in_cube], joined[~in_cube]), len(seat), 0, equipment, self.floor, seat)
+        return build_graph(Joins(near, far), len(seat), 0, equipment, self.floor, seat)
+
+
+def check_twist(shape: tuple[int, ...], twisted: bool) -> None:
+    """ValueError unless sides are k and 2k, where it is twisted."""
+    if twisted and {side / min(shape) for side in shape} != {1, 2}:
+        raise ValueError(f"shape {list(shape)} cannot be twisted; sides are k or 2k, and both occur")
+
+
+def joined_torus(shape: tuple[int, ...], twisted: bool, cube: int) -> tuple[Array, Array, Array]:
+    """(joins inside cubes int64[n, 2], joins between them int64[m, 2], dimension of each of these int64[m])."""
+    place = np.stack(np.unravel_index(np.arange(prod(shape)), shape))
+    parts = [neighbours(shape, axis, twisted) for axis in range(len(shape))]
+    joined, axis = np.concatenate(parts), np.repeat(np.arange(len(shape)), [len(part) for part in parts])
+    step = place[axis, joined[:, 0]]
+    in_cube = (step % cube != cube - 1) & (step != np.array(shape)[axis] - 1)
+    return joined[in_cube], joined[~in_cube], axis[~in_cube]
 
 
 def neighbours(shape: tuple[int, ...], axis: int, twisted: bool) -> Array:
@@ -72,8 +84,3 @@ def neighbours(shape: tuple[int, ...], axis: int, twisted: bool) -> Array:
         for other in np.flatnonzero(np.array(shape) == 2 * min(shape)):
             onward[other, is_round] = (onward[other, is_round] + min(shape)) % shape[other]
     return np.stack([np.arange(prod(shape)), np.ravel_multi_index(tuple(onward), shape)], axis=1)
-
-
-def _goes_round(place: Array, joined: Array) -> Array:
-    """bool[n]: links that leave the grid at one side and enter it at another."""
-    return np.asarray(np.abs(place[:, joined[:, 0]] - place[:, joined[:, 1]]).sum(axis=0) != 1)
