@@ -5,10 +5,13 @@ from functools import cached_property
 
 import numpy as np
 
-from cluster_sim.tables import NONE, Array, Circuits, PathForms, ragged_ranges, starts_of
+from cluster_sim.core import NotBuildableError
+from cluster_sim.tables import NONE, Array, Circuits, PathForms, grouped, ragged_ranges, starts_of
 
 #: Bytes of a temporary array, edges x targets.
 _CHUNK_BYTES = 2**25
+#: 10 bytes each.
+_MOST_PAIRS = 2**29
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -205,6 +208,11 @@ class GraphPaths:
     @cached_property
     def _tables(self) -> tuple[Array, Array]:
         targets = np.unique(self.router)
+        if len(self.passes) * len(targets) > _MOST_PAIRS:
+            raise NotBuildableError(
+                (f"{len(self.passes)} routers, {len(targets)} of them with accelerators, are more pairs than the tables "
+                 f"of shortest paths hold ({_MOST_PAIRS}); use a smaller fabric, or one made of pods",)
+            )  # fmt: skip
         width = max(1, _CHUNK_BYTES // max(len(self.edges.src), 1))
         parts = [self._toward(targets[first : first + width]) for first in range(0, len(targets), width)]
         steps, counts = (np.concatenate(column, axis=1) for column in zip(*parts, strict=True))
@@ -212,19 +220,23 @@ class GraphPaths:
 
     def _toward(self, targets: Array) -> tuple[Array, Array]:
         """Breadth first from all targets at once, backwards along the edges."""
-        edges, shape = self.edges, (len(self.passes), len(targets))
-        steps, counts = np.full(shape, NONE, np.int16), np.zeros(shape)
-        steps[targets, np.arange(len(targets))], counts[targets, np.arange(len(targets))] = 0, 1.0
-        leaves = np.flatnonzero(np.diff(edges.starts))  # reduceat is wrong for routers without edges
-        step = 0
-        while len(leaves):
-            is_nearer = (steps[edges.dst] == step) & (self.passes[edges.dst][:, None] | (step == 0))
-            amounts = np.where(is_nearer, counts[edges.dst], 0.0)
-            reached = np.zeros(shape)
-            reached[leaves] = np.add.reduceat(amounts, edges.starts[leaves], axis=0)
-            is_new = (reached > 0) & (steps == NONE)
-            if not is_new.any():
-                break
-            step += 1
-            steps[is_new], counts[is_new] = step, reached[is_new]
-        return steps, counts
+        num_targets, source, starts = len(targets), *self._into
+        size = len(self.passes) * num_targets
+        steps, counts = np.full(size, NONE, np.int16), np.zeros(size)
+        reached, step = targets * num_targets + np.arange(num_targets), 0
+        steps[reached], counts[reached] = 0, 1.0
+        while len(reached):
+            here, target = np.divmod(reached, num_targets)
+            degree = np.where(self.passes[here] | (step == 0), starts[here + 1] - starts[here], 0)
+            before = source[ragged_ranges(starts[here], degree)] * num_targets + np.repeat(target, degree)
+            is_new = steps[before] == NONE
+            found = np.bincount(before[is_new], np.repeat(counts[reached], degree)[is_new], size)
+            reached, step = np.flatnonzero(found), step + 1
+            steps[reached], counts[reached] = step, found[reached]
+        return steps.reshape(-1, num_targets), counts.reshape(-1, num_targets)
+
+    @cached_property
+    def _into(self) -> tuple[Array, Array]:
+        """(int64[K] router before each edge, by the router behind it; int64[S+1] where those of each router start)."""
+        source, starts = grouped(self.edges.dst, self.edges.src, len(self.passes))
+        return source.astype(np.int64), starts
