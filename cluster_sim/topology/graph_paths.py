@@ -210,8 +210,8 @@ class GraphPaths:
         targets = np.unique(self.router)
         if len(self.passes) * len(targets) > _MOST_PAIRS:
             raise NotBuildableError(
-                (f"{len(self.passes)} routers, {len(targets)} of them with accelerators, are more pairs than the tables "
-                 f"of shortest paths hold ({_MOST_PAIRS}); use a smaller fabric, or one made of pods",)
+                (f"{len(self.passes)} routers, {len(targets)} of them with accelerators, are more pairs than tables of "
+                 f"shortest paths hold ({_MOST_PAIRS}); use a smaller fabric, or one made of pods",)
             )  # fmt: skip
         width = max(1, _CHUNK_BYTES // max(len(self.edges.src), 1))
         parts = [self._toward(targets[first : first + width]) for first in range(0, len(targets), width)]
