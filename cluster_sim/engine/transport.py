@@ -17,6 +17,7 @@ class Transport(Spec):
 
     Every flow goes from one host to another, on one path or sprayed over many, so that its weights add up to the links
     of a path. All values are means: they shift mean completion times, and say nothing of which flow is the unlucky one.
+    Queues and windows are those of the start, when all flows are there, whatever their ``start_s``.
 
     Attributes:
         packet_bytes: full packet on the wire.
@@ -25,8 +26,8 @@ class Transport(Spec):
         startup_round_trips: round trips without load that pass before a flow sends at its fair rate.
         utilisation_ratio: share of a link's rate that the protocol fills with packets that arrive.
         window_packets: most that a flow has in flight; 0 for no limit. It holds back what its round trip outlasts.
-        queue_packets: mean queue before each link but the first and the last, which no routing can overload; filled
-            and emptied at the rate of the flow's narrowest link.
+        queue_packets: mean queue before a link that is full of packets of others; in proportion less where they take
+            less of it, so that a flow alone never queues. It empties at the rate that the flow has alone.
     """
 
     packet_bytes: Bytes = Field(4096, gt=0)
@@ -53,7 +54,7 @@ class Transport(Spec):
         """
         capacity = problem.capacity_bytes_per_s * self.utilisation_ratio
         alone = _rates_alone(problem, capacity)
-        queueing_s, round_trip_s = self._queueing_s(problem, alone), 2 * problem.latency_s
+        queueing_s, round_trip_s = self._queueing_s(problem, capacity, alone), 2 * problem.latency_s
         loaded_s = round_trip_s + queueing_s
         hop_link, hop_weight, hop_starts, windows = self._windows(problem, len(capacity), alone, loaded_s)
         around_s = self.startup_round_trips * round_trip_s + self.is_acknowledged * problem.latency_s
@@ -65,9 +66,9 @@ class Transport(Spec):
             hop_link=hop_link, hop_weight=hop_weight, hop_starts=hop_starts,
         )  # fmt: skip
 
-    def _queueing_s(self, problem: FlowProblem, alone: Array) -> Array:
+    def _queueing_s(self, problem: FlowProblem, capacity: Array, alone: Array) -> Array:
         """float64[F]: what the last packet waits in queues."""
-        num_queues = np.maximum(segment_sum(problem.hop_weight, problem.hop_starts) - 2, 0.0)
+        num_queues = segment_sum(problem.hop_weight * _load_of_others(problem, capacity, alone), problem.hop_starts)
         packet_s = np.divide(self.packet_bytes, alone, out=np.zeros(len(problem)), where=alone > 0)
         return np.asarray(num_queues * self.queue_packets * packet_s)
 
@@ -90,6 +91,20 @@ def _rates_alone(problem: FlowProblem, capacity: Array) -> Array:
     return np.where(np.isinf(rate), 0.0, rate)
 
 
+def _load_of_others(problem: FlowProblem, capacity: Array, alone: Array) -> Array:
+    """float64[H]: the share of each hop's link that other flows take, all flows being there and all cut alike on it."""
+    flow, link = np.repeat(np.arange(len(problem)), np.diff(problem.hop_starts)), problem.hop_link
+    asked = np.bincount(link, weights=alone[flow] * problem.hop_weight, minlength=len(capacity))
+    granted = np.divide(capacity, asked, out=np.ones(len(capacity)), where=asked > capacity)
+    rate = alone * np.minimum(segment_min(granted[link], problem.hop_starts), 1.0)
+    own = rate[flow] * problem.hop_weight
+    others = np.bincount(link, weights=own, minlength=len(capacity))[link] - own
+    shares: Array = np.divide(
+        np.maximum(others, 0.0), capacity[link], out=np.zeros(len(link)), where=capacity[link] > 0
+    )
+    return shares
+
+
 @TRANSPORTS.register("custom")
 class Custom(Transport):
     """Nothing but what is written: without any value a flow problem stays what it is."""
@@ -102,14 +117,14 @@ class _Eqds(Transport):
 
     From csg-htsim: packets of 4150 B with 64 B of header, no wait for credit at the start. The window of 200 packets is
     that of the runs the queue was fitted to: four sprayed permutations of 128 and 1024 hosts, 2 and 16 MB per flow,
-    400 Gb/s, buffers of 100 packets. For other buffers take 0.18 of them.
+    400 Gb/s, buffers of 100 packets. For other buffers take 0.22 of them.
     """
 
     packet_bytes: Bytes = Field(4150, gt=0)
     header_bytes: Bytes = Field(64, ge=0)
     is_acknowledged: bool = True
     window_packets: float = Field(200, ge=0)
-    queue_packets: float = Field(18, ge=0)
+    queue_packets: float = Field(22, ge=0)
 
 
 @TRANSPORTS.register("eqds_spray")
@@ -128,7 +143,7 @@ class EqdsSinglePath(_Eqds):
     """
 
     kind: Literal["eqds_single_path"] = "eqds_single_path"
-    utilisation_ratio: Ratio = Field(0.94, gt=0, le=1)
+    utilisation_ratio: Ratio = Field(0.93, gt=0, le=1)
 
 
 @TRANSPORTS.register("hpcc")

@@ -25,7 +25,7 @@ def finish_s(problem, backend, **values):
 
 
 @given(problem=problems())
-def test_custom_without_values_changes_nothing(backend, problem):
+def test_custom_without_values_changes_nothing(problem):
     carried = Custom().carry(problem)
     for name in FlowProblem.__slots__:
         np.testing.assert_array_equal(getattr(carried, name), getattr(problem, name))
@@ -34,19 +34,39 @@ def test_custom_without_values_changes_nothing(backend, problem):
 def test_each_part_in_closed_form(backend):
     """
     100 B over four links of 10 B/s, 2 s away: 12 s. A fifth of each packet is header: 125 B on the wire, 14.5 s. The
-    acknowledgement takes 2 s, one and a half round trips 6 s, links filled by half double the 10 s.
-    Two inner links with queues of 3 packets of 5 B: 3 s. A window of 2 packets in the 4 s of a round trip: 2.5 B/s;
-    in the 7 s with queues: 10/7 B/s.
+    acknowledgement takes 2 s, one and a half round trips 6 s, links filled by half double the 10 s. A window of 2
+    packets of 5 B in the 4 s of a round trip: 2.5 B/s. One of 8 is as fast as the links. Nobody else: no queue.
     """
     problem = line(4)
     assert finish_s(problem, backend, packet_bytes=5, header_bytes=1) == pytest.approx([14.5])
     assert finish_s(problem, backend, is_acknowledged=True) == pytest.approx([14.0])
     assert finish_s(problem, backend, startup_round_trips=1.5) == pytest.approx([18.0])
     assert finish_s(problem, backend, utilisation_ratio=0.5) == pytest.approx([22.0])
-    assert finish_s(problem, backend, packet_bytes=5, queue_packets=3) == pytest.approx([15.0])
     assert finish_s(problem, backend, packet_bytes=5, window_packets=2) == pytest.approx([42.0])
-    assert finish_s(problem, backend, packet_bytes=5, window_packets=2, queue_packets=3) == pytest.approx([75.0])
     assert finish_s(problem, backend, packet_bytes=5, window_packets=8) == pytest.approx([12.0])
+    assert finish_s(problem, backend, packet_bytes=5, queue_packets=3) == pytest.approx([12.0])
+
+
+def test_queues_are_as_long_as_others_load_the_links(backend):
+    """
+    Four flows of 100 B from hosts of their own through one link of 20 B/s: 5 B/s each, 20 s. The others take three
+    quarters of it: a queue of 0.75 x 8 packets of 5 B, 3 s at the 10 B/s that a flow has alone. With that in the round
+    trip of 4 s a window of 4 packets allows 20/7 B/s, 35 s.
+    """
+    network = Network.of([{flow: 1.0, 4: 1.0} for flow in range(4)], [10.0] * 4 + [20.0])
+    problem = problem_of(network, size_bytes=[100.0] * 4, latency_s=[2.0] * 4)
+    assert finish_s(problem, backend, packet_bytes=5, queue_packets=8) == pytest.approx([25.0] * 4)
+    assert finish_s(problem, backend, packet_bytes=5, queue_packets=8, window_packets=4) == pytest.approx([40.0] * 4)
+
+
+def test_queues_of_sprayed_packets_count_by_their_share_of_the_path(backend):
+    """
+    Two flows at 10 B/s over hosts' links and, half and half, two links of 10 B/s that both fill: each has one queue in
+    the middle, half of it made by the other: 0.5 x 4 packets of 5 B at 10 B/s, 1 s.
+    """
+    flows = [{4 * flow: 1.0, 8: 0.5, 9: 0.5, 4 * flow + 1: 1.0} for flow in range(2)]
+    problem = problem_of(Network.of(flows, [10.0] * 10), size_bytes=[100.0] * 2)
+    assert finish_s(problem, backend, packet_bytes=5, queue_packets=4) == pytest.approx([11.0] * 2)
 
 
 def test_a_window_holds_back_who_is_alone_and_not_who_shares(backend):
@@ -55,18 +75,6 @@ def test_a_window_holds_back_who_is_alone_and_not_who_shares(backend):
     assert finish_s(line(2), backend, **held) == pytest.approx([22.0])
     assert finish_s(line(2, num_flows=4), backend, **held) == pytest.approx([42.0] * 4)
     assert finish_s(line(2, num_flows=4), backend) == pytest.approx([42.0] * 4)
-
-
-def test_a_flow_sprayed_over_two_paths_queues_as_often_as_on_one(backend):
-    """Up, two halves in the middle, down: three links of a path, so one queue of 4 packets of 5 B at 10 B/s: 2 s."""
-    network = Network.of([{0: 1.0, 1: 0.5, 2: 0.5, 3: 1.0}], [10.0] * 4)
-    problem = problem_of(network, size_bytes=[100.0])
-    assert finish_s(problem, backend, packet_bytes=5, queue_packets=4) == pytest.approx([12.0])
-
-
-@pytest.mark.parametrize("num_links", [1, 2])
-def test_first_and_last_link_have_no_queue(backend, num_links):
-    assert finish_s(line(num_links), backend, queue_packets=100) == pytest.approx([12.0])
 
 
 @given(problem=problems(), kind=st.sampled_from(TRANSPORTS.names))
