@@ -67,10 +67,13 @@ class Transport(Spec):
         )  # fmt: skip
 
     def _queueing_s(self, problem: FlowProblem, capacity: Array, alone: Array) -> Array:
-        """float64[F]: what the last packet waits in queues."""
+        """float64[F]: what the last packet waits in queues.
+
+        Whole packets, so that flows that are alike stay alike: starts that differ by nothing but rounding are events.
+        """
         num_queues = segment_sum(problem.hop_weight * _load_of_others(problem, capacity, alone), problem.hop_starts)
         packet_s = np.divide(self.packet_bytes, alone, out=np.zeros(len(problem)), where=alone > 0)
-        return np.asarray(num_queues * self.queue_packets * packet_s)
+        return np.asarray(np.rint(num_queues * self.queue_packets) * packet_s)
 
     def _windows(
         self, problem: FlowProblem, num_links: int, alone: Array, round_trip_s: Array
