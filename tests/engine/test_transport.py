@@ -51,7 +51,7 @@ def test_queues_are_as_long_as_others_load_the_links(backend):
     """
     Four flows of 100 B from hosts of their own through one link of 20 B/s: 5 B/s each, 20 s. The others take three
     quarters of it: a queue of 0.75 x 8 packets of 5 B, 3 s at the 10 B/s that a flow has alone. With that in the round
-    trip of 4 s a window of 4 packets allows 20/7 B/s, 35 s. Three quarters of one packet are a whole one, half a second.
+    trip of 4 s a window of 4 packets allows 20/7 B/s, 35 s. Three quarters of a packet are a whole one, half a second.
     """
     network = Network.of([{flow: 1.0, 4: 1.0} for flow in range(4)], [10.0] * 4 + [20.0])
     problem = problem_of(network, size_bytes=[100.0] * 4, latency_s=[2.0] * 4)
