@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from cluster_sim.backend import Backend, BackendName, choose_backend
 from cluster_sim.catalogue import Entry, scale_up
-from cluster_sim.config import RunConfig, Scenario, read_problem
+from cluster_sim.config import RunConfig, Scenario, read_problem, read_transport
 from cluster_sim.core import InputError, stream_key
 from cluster_sim.economics import Account, account
 from cluster_sim.engine import Outcome, Routes, Simulation, fusible, route_collectives, run_problem, step_parts
@@ -63,6 +63,7 @@ def simulate_flows(
     overwrite: bool = False,
     backend: BackendName = "auto",
     time_tolerance: float = 0.0,
+    transport: str | None = None,
 ) -> Run:
     """Simulate a raw flow problem and write ``flows.arrow``.
 
@@ -72,28 +73,31 @@ def simulate_flows(
         overwrite: replace what an earlier run left in ``output``.
         backend: as in ``choose_backend``.
         time_tolerance: a flow may finish early by this fraction of its own time of sending; 0 is exact.
+        transport: name or file of a transport, as in ``config.read_transport``; None for fair rates and nothing else.
 
     Returns:
         The run; its manifest holds ``read_s``, ``compile_s``, ``sim_s`` (from arrays in memory to finish times),
         ``num_events``, ``num_solves`` and ``largest_shift_s``.
 
     Raises:
-        ConfigError: mistakes in the file; BackendError, OutputError, StalledFlowsError.
+        ConfigError: mistakes in a file; UnknownNameError, BackendError, OutputError, StalledFlowsError.
     """
     chosen, clock = choose_backend(backend), time.perf_counter
+    model = None if transport is None else read_transport(transport)
     check_output(output, overwrite)
     began_s = clock()
     problem = read_problem(path)
     read_s = clock()
     run_problem(_smallest_problem(), chosen)
     compiled_s = clock()
-    done = run_problem(problem, chosen, time_tolerance)
+    done = run_problem(problem if model is None else model.carry(problem), chosen, time_tolerance)
     simulated_s = clock()
     with Recorder(claim_folder(output, path.stem, overwrite), provenance()) as recorder:
         columns = {"flow": np.arange(len(problem)), "start_s": problem.start_s, "finish_s": done.finish_s}
         recorder.write("flows", table_of_columns("flows", {**columns, "size_bytes": problem.size_bytes}))
         recorder.note(
-            problem=path.name, time_tolerance=time_tolerance, backend=chosen.name, backend_reason=chosen.why,
+            problem=path.name, transport=None if model is None else model.model_dump(mode="json"),
+            time_tolerance=time_tolerance, backend=chosen.name, backend_reason=chosen.why,
             read_s=read_s - began_s, compile_s=compiled_s - read_s, sim_s=simulated_s - compiled_s,
             num_events=done.num_events, num_solves=done.num_solves, largest_shift_s=done.largest_shift_s,
         )  # fmt: skip

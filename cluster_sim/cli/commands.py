@@ -72,6 +72,11 @@ def compare(config: Path, **options: Any) -> None:
     "--time-tolerance", default=0.0, show_default=True, type=click.FloatRange(0.0, 1.0, max_open=True),
     help="Let a flow finish early by this fraction of its own time of sending, together with another. 0 is exact.",
 )  # fmt: skip
+@click.option(
+    "--transport", metavar="NAME|FILE",
+    help="Add what packets cost: eqds_spray, eqds_single_path, hpcc, or a YAML file 'kind: NAME' with other values. "
+    "Without it rates are fair and nothing else counts.",
+)  # fmt: skip
 @click.option("--quiet", is_flag=True, help="Print nothing but errors.")
 def flows(problem: Path, **options: Any) -> None:
     """Simulate a raw flow problem: links, and flows that cross them.

@@ -17,5 +17,7 @@ def run_flows(path: Path, quiet: bool, **options: Any) -> None:
     if not quiet:
         finish_s = done.tables["flows"]["finish_s"]
         told = {name: done.manifest[name] for name in _TOLD}
+        if done.manifest["transport"]:
+            told["transport"] = done.manifest["transport"]["kind"]
         last_s = max(finish_s.to_pylist(), default=0.0)
         click.echo(json.dumps({**told, "num_flows": len(finish_s), "makespan_s": last_s, "folder": str(done.folder)}))

@@ -3,6 +3,7 @@
 from cluster_sim.config.load import load_config, read_config
 from cluster_sim.config.problem import read_problem
 from cluster_sim.config.specs import Common, CompareConfig, Comparison, RunConfig, Scenario
+from cluster_sim.config.transport import read_transport
 
 __all__ = [
     "Common",
@@ -13,4 +14,5 @@ __all__ = [
     "load_config",
     "read_config",
     "read_problem",
+    "read_transport",
 ]

@@ -5,14 +5,17 @@ from cluster_sim.engine.ocs import Switching
 from cluster_sim.engine.problem import Finishes, run_problem
 from cluster_sim.engine.routes import Routes, route_collectives
 from cluster_sim.engine.simulation import Outcome, Simulation, alone_s, fusible
+from cluster_sim.engine.transport import TRANSPORTS, Transport
 
 __all__ = [
     "PARTS",
+    "TRANSPORTS",
     "Finishes",
     "Outcome",
     "Routes",
     "Simulation",
     "Switching",
+    "Transport",
     "alone_s",
     "busiest_stage",
     "fusible",

@@ -52,6 +52,27 @@ def test_a_tolerance_is_told(cli, tmp_path):
     assert cli("flows", path, "--time-tolerance", "1").exit_code == 2
 
 
+def test_a_transport_is_added_when_asked_for(cli, tmp_path):
+    """
+    1 MB over a link of 1 GB/s, 1 ms away. HPCC: two round trips to settle and the way back of the acknowledgement are
+    5 ms more, and 4064/4000 of the bytes pass at 0.95 of the rate.
+    """
+    path = tmp_path / "p.txt"
+    path.write_text("1 1\n1e9 1e-3\n0 1e6 1 0\n")
+    assert "transport" not in json.loads(cli("flows", path).stdout)
+    told = json.loads(cli("flows", path, "--transport", "hpcc", "--output", "out").stdout)
+    assert told["transport"] == "hpcc"
+    assert told["makespan_s"] == pytest.approx(6e-3 + 1e-3 * 1.016 / 0.95)
+    run = Run.open(tmp_path / "out")
+    assert run.tables["flows"]["size_bytes"].to_pylist() == [1e6]
+    assert run.manifest["transport"]["utilisation_ratio"] == 0.95
+
+
+@pytest.mark.parametrize("name", ["", "hpc", "nowhere.yaml"])
+def test_a_transport_that_is_not_there_is_refused(refused, problem, name):
+    assert len(refused("flows", problem, "--transport", name)) == 1
+
+
 def test_mistakes_are_refused_all_at_once(refused, tmp_path):
     path = tmp_path / "p.txt"
     path.write_text("1 2\n10 0\n0 7 1 5\n-1 7 1 0\n")
