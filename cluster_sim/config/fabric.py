@@ -125,7 +125,7 @@ def _one(document: Document, part: str, name: str | None) -> str:
     if not known:
         raise ConfigError((document.problem(("compare", part), "missing; add at least one"),))
     if name is not None and name not in known:
-        raise UnknownNameError(f"name among compare.{part}", name, known)
+        raise UnknownNameError({"interconnects": "interconnect", "topologies": "topology"}[part], name, known)
     return known[0] if name is None else name
 
 
