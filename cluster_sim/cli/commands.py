@@ -91,8 +91,8 @@ def _equipped(command: F) -> F:
     for option in reversed(
         (
             click.argument("file", type=click.Path(path_type=Path)),
-            click.option("--accelerators", type=click.IntRange(min=1), help="How many; 2048 where FILE does not say."),
-            click.option("--accelerator", help="Name in the catalogue; b300-sxm where FILE does not say."),
+            click.option("--accelerators", type=click.IntRange(min=1), help="How many; 2048 if FILE does not say."),
+            click.option("--accelerator", help="Name in the catalogue; b300-sxm if FILE does not say."),
             click.option(
                 "--interconnect", metavar="FILE|NAME",
                 help="A YAML file, one of a comparison as COMPARISON.yaml:NAME, or NAME where FILE is one. By default "

@@ -28,7 +28,7 @@ class FabricConfig(Spec):
     """A topology and what to build it from.
 
     Attributes:
-        accelerators: how many to join.
+        accelerators: how many to join; as many as the topology asks for where it does and the file says nothing.
         accelerator: their name in the catalogue.
         interconnect: what carries it.
         topology: how they are joined.
@@ -80,7 +80,10 @@ def read_fabric(
     picked = _joined(picked, Document("", given, {}, {(name,): f"--{name}" for name in given}))
     if "interconnect" not in picked.data:
         picked = _joined(picked, Document("", {"interconnect": _INTERCONNECT}, {}, {}))
-    return read_spec(FabricConfig, picked), picked
+    config = read_spec(FabricConfig, picked)
+    if "accelerators" not in picked.data and config.topology.own_size is not None:
+        config = config.model_copy(update={"accelerators": config.topology.own_size})
+    return config, picked
 
 
 def _picks(document: Document, interconnect: str | None, topology: str | None) -> dict[Location, Location]:

@@ -245,7 +245,7 @@ def _diameter(fabric: Fabric) -> Diameter:
     classes = _alike(fabric, fabric.node_kind.astype(np.int64))[:num]
     src = np.unique(classes, return_index=True)[1]
     most = max(_MOST_PAIRS // num, 1)
-    how = f"between all: from one accelerator of each of {len(src):,} kinds to all others"
+    how = f"over all pairs; kinds of accelerators to start from: {len(src):,}"
     if len(src) > most:
         src = src[np.linspace(0, len(src) - 1, most).astype(np.int64)]
         how = f"a sample: from {most:,} accelerators to all others"

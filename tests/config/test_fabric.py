@@ -1,9 +1,12 @@
 """Where a fabric and its parts come from: a topology, a run, a comparison."""
 
+from typing import Literal
+
 import pytest
 
 from cluster_sim.config import read_fabric
 from cluster_sim.core import ConfigError, InputError, UnknownNameError
+from cluster_sim.topology import TOPOLOGIES, FatTree
 from tests.small import SMALL, SMALL_COMPARISON
 
 
@@ -29,6 +32,23 @@ def test_a_topology_gets_parts_by_default(file):
     assert found.interconnect.port_rate_bytes_per_s == 1e11
     assert found.technology_of("scale_up") == "nvlink5"
     assert found.technology_of("leaf_spine") == "1.6t-dsp-dr8"
+
+
+class OfTwelve(FatTree):
+    """A topology that asks for 12 accelerators."""
+
+    kind: Literal["of 12"] = "of 12"
+
+    @property
+    def own_size(self):
+        return 12
+
+
+def test_a_topology_may_ask_for_its_own_number_of_accelerators(file, monkeypatch):
+    monkeypatch.setitem(TOPOLOGIES._entries, "of 12", OfTwelve)
+    path = file("kind: of 12\n")
+    assert read(path).accelerators == 12
+    assert read(path, accelerators=13).accelerators == 13
 
 
 def test_options_and_settings_count_more_than_the_file(file):
