@@ -10,12 +10,8 @@ from rich.text import Text
 
 from cluster_sim.core import bit_rate
 from cluster_sim.economics import Item
-from cluster_sim.reports.text import percent
+from cluster_sim.reports.text import percent, plural
 from cluster_sim.topology import Finding, Survey
-
-_KINDS = {
-    "scale_up_switch": "scale-up switches", "leaf": "leaves", "spine": "spines", "core": "core switches", "ocs": "OCS",
-}  # fmt: skip
 
 
 def fabric_table(title: str, found: Survey, technologies: Sequence[str], bill: Sequence[Item]) -> RenderableType:
@@ -27,7 +23,7 @@ def fabric_table(title: str, found: Survey, technologies: Sequence[str], bill: S
         technologies: of each of its tiers.
         bill: its bill of materials.
     """
-    nodes = [f"{count:,} {_KINDS.get(kind, kind)}" for kind, count in found.nodes]
+    nodes = [f"{count:,} {plural(kind, count)}" for kind, count in found.nodes]
     sizes = f"{found.num_accelerators:,} accelerators in {found.num_hosts:,} servers and {found.num_domains:,} scale-up"
     sizes += f" domains, {found.num_pods:,} pods" if found.num_pods > 1 else " domains"
     return Group(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from cluster_sim.kernels import components
+from cluster_sim.reports.text import plural
 from cluster_sim.tables import NODE_KINDS, NONE, Array, Fabric
 
 #: Switches of a row, scale-up domains, and accelerators of a domain that are drawn; of more, the first and the last.
@@ -139,17 +140,12 @@ def _label(sheet: _Sheet, nodes: Array, y: float, num_planes: int) -> None:
     """What a row holds, at its left."""
     kind = NODE_KINDS[sheet.fabric.node_kind[nodes[0]]]
     everywhere = int((sheet.layers.level == sheet.layers.level[nodes[0]]).sum())
-    told = [f"{everywhere:,} {_plural(kind, everywhere)}"]
+    told = [f"{everywhere:,} {plural(kind, everywhere)}"]
     if len(nodes) != everywhere:
         told.append(f"{len(nodes):,} in a pod")
     if num_planes > 1:
         told.append(f"{num_planes} separate planes")
     sheet.axes.text(-16.5, y, "\n".join(told), ha="left", va="center", fontsize=9)
-
-
-def _plural(kind: str, count: int) -> str:
-    names = {"leaf": "leaves", "spine": "spines", "core": "core switches", "ocs": "OCS"}
-    return names.get(kind, kind) if count != 1 else {"core": "core switch", "ocs": "OCS"}.get(kind, kind)
 
 
 def _place_accelerators(sheet: _Sheet) -> None:
@@ -256,7 +252,7 @@ def _draw_boxes(sheet: _Sheet) -> dict[int, tuple[float, float]]:
         counts = np.bincount(fabric.node_kind[layers.pod == pod], minlength=len(NODE_KINDS)).tolist()
         told = [f"pod {pod}", "", f"{counts[0]:,}", "accelerators"]
         above = zip(NODE_KINDS[1:], counts[1:], strict=True)
-        told += [f"{count:,} {_plural(kind, count)}" for kind, count in above if count]
+        told += [f"{count:,} {plural(kind, count)}" for kind, count in above if count]
         sheet.axes.text(x, (top - 1.5) / 2, "\n".join(told), ha="center", va="center", fontsize=9, zorder=3)
         found[pod] = (x, top)
     return found

@@ -5,29 +5,36 @@ from typing import Any
 
 import numpy as np
 
-from cluster_sim.tables import Array, Fabric
+from cluster_sim.reports.text import plural
+from cluster_sim.tables import NODE_KINDS, Array, Fabric
 
 #: Nodes that fit on a ring, and accelerators that are drawn outside of each.
 _ON_RING, _OUTSIDE = 128, 8
+#: Radius of the ring of what joins the nodes of the other one besides.
+_INNER = 0.3
 #: Columns of the matrix of many.
 _CELLS = 512
 
 
 def draw_ring(axes: Any, fabric: Fabric, colours: Sequence[str]) -> None:
-    """Draw the nodes that pass traffic on to their like, in the order of their numbers; ``colours`` of the tiers."""
+    """Draw the nodes that pass traffic on, in the order of their numbers; ``colours`` of the tiers."""
     links = fabric.links
     up = np.arange(0, len(links), 2)
-    is_alike = fabric.node_kind[links.src[up]] == fabric.node_kind[links.dst[up]]
-    alike = up[is_alike]
-    nodes = np.unique(np.concatenate([links.src[alike], links.dst[alike]]))
-    if len(nodes) > _ON_RING:
-        _draw_matrix(axes, fabric, colours, nodes, alike)
+    nodes = _nodes_of_ring(fabric)
+    starts, ends = (np.isin(end[up], nodes) for end in (links.src, links.dst))
+    alike, joining = up[starts & ends], _joining(fabric, nodes, up)
+    inner = np.setdiff1d(links.dst[joining], nodes)
+    if len(nodes) + len(inner) > _ON_RING:
+        _draw_matrix(axes, fabric, colours, np.concatenate([nodes, inner]), np.concatenate([alike, joining]))
         return
     angle = np.pi / 2 - 2 * np.pi * np.arange(len(nodes)) / len(nodes)
     place = np.full((len(fabric.node_kind), 2), np.nan)
     place[nodes] = np.stack([np.cos(angle), np.sin(angle)], axis=1)
-    _draw_chords(axes, fabric, colours, place, alike)
-    below = up[~is_alike & (links.src[up] < fabric.num_endpoints) & ~np.isnan(place[links.dst[up], 0])]
+    turn = np.pi / 2 - 2 * np.pi * (np.arange(len(inner)) + 0.5) / max(len(inner), 1)
+    place[inner] = _INNER * np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    _draw_chords(axes, fabric, colours, place, np.concatenate([alike, joining]))
+    axes.scatter(*place[inner].T, s=60, marker="s", color="#F0E442", edgecolor="#666666", zorder=3)
+    below = up[~starts & ends & (links.src[up] < fabric.num_endpoints)]
     for node, at, turn in zip(nodes.tolist(), place[nodes], angle, strict=True):
         _draw_accelerators(
             axes, at, int((links.dst[below] == node).sum()), colours[_tier_of(fabric, below)], len(nodes)
@@ -50,7 +57,29 @@ def draw_ring(axes: Any, fabric: Fabric, colours: Sequence[str]) -> None:
     what = "accelerators, each of which passes traffic on" if is_accelerator.all() else "switches"
     most = int(np.bincount(links.dst[below]).max()) if len(below) else 0
     told = f"{len(nodes):,} {what}" + (f",\nup to {most} accelerators at each" if most else "")
+    told += f",\n{_others(fabric, inner)} in the middle" if len(inner) else ""
     axes.text(-2.15, 1.2, told, va="top", fontsize=10)
+
+
+def _nodes_of_ring(fabric: Fabric) -> Array:
+    """Switches, and accelerators that are joined to each other; neither OCS nor switches of scale-up domains."""
+    links, kinds = fabric.links, np.array(NODE_KINDS)[fabric.node_kind]
+    others = [kind for kind in NODE_KINDS if kind in ("endpoint", "ocs") or kind.startswith("scale_up")]
+    between = (links.src < fabric.num_endpoints) & (links.dst < fabric.num_endpoints)
+    return np.union1d(np.flatnonzero(~np.isin(kinds, others)), links.src[between])
+
+
+def _joining(fabric: Fabric, nodes: Array, up: Array) -> Array:
+    """Links from the ring up to what joins its nodes besides, such as OCS; scale-up switches are left out."""
+    inside = [number for number, name in enumerate(fabric.tiers) if name.startswith("scale_up")]
+    links = fabric.links
+    is_up = np.isin(links.src[up], nodes) & ~np.isin(links.dst[up], nodes) & (links.dst[up] >= fabric.num_endpoints)
+    return up[is_up & ~np.isin(links.tier[up], inside)]
+
+
+def _others(fabric: Fabric, inner: Array) -> str:
+    counts = np.bincount(fabric.node_kind[inner], minlength=len(NODE_KINDS)).tolist()
+    return ", ".join(f"{num:,} {plural(kind, num)}" for kind, num in zip(NODE_KINDS, counts, strict=True) if num)
 
 
 def _tier_of(fabric: Fabric, links: Array) -> int:
@@ -91,12 +120,14 @@ def _draw_matrix(axes: Any, fabric: Fabric, colours: Sequence[str], nodes: Array
 
     links, cells = fabric.links, min(_CELLS, len(nodes))
     image = np.ones((cells, cells, 3))
-    row, column = (np.searchsorted(nodes, end[alike]) * cells // len(nodes) for end in (links.src, links.dst))
+    number = np.zeros(len(fabric.node_kind), np.int64)
+    number[nodes] = np.arange(len(nodes))
+    row, column = (number[end[alike]] * cells // len(nodes) for end in (links.src, links.dst))
     for tier in np.unique(links.tier[alike])[::-1]:
         mine = links.tier[alike] == tier
         image[row[mine], column[mine]] = image[column[mine], row[mine]] = to_rgb(colours[tier])
     axes.set_axis_on()
     axes.imshow(image, interpolation="nearest", extent=(0, len(nodes), len(nodes), 0))
-    what = "accelerators" if (nodes < fabric.num_endpoints).all() else "switches"
-    axes.set_xlabel(f"{len(nodes):,} {what}, by number: a dot joins row and column")
+    what = _others(fabric, nodes)
+    axes.set_xlabel(f"{what}: a dot joins row and column")
     axes.set_ylabel(what)

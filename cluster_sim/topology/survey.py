@@ -195,6 +195,7 @@ def _cut(fabric: Fabric, in_first: Array) -> Bisection:
         return Bisection(None, num, full, why)
     cut = _largest_flow(src, dst, capacity, np.unique(classes[side == 0]), np.unique(classes[side == 1]))
     how = f"exact largest flow between halves, {num_classes:,} kinds of nodes for {len(classes):,}"
+    how += ", with the best circuits" if (fabric.node_kind == NODE_KINDS.index("ocs")).any() else ""
     return Bisection(cut, num, full, how)
 
 
