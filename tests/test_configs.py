@@ -5,11 +5,9 @@ from pathlib import Path
 import pytest
 
 from cluster_sim import load_config
-from cluster_sim.catalogue import accelerator
-from cluster_sim.config import CompareConfig
+from cluster_sim.config import CompareConfig, read_fabric
 from cluster_sim.core import read_document, read_spec
 from cluster_sim.run import simulate
-from cluster_sim.topology import TOPOLOGIES, Equipment
 from cluster_sim.workload import Job
 from tests.small import small_run
 
@@ -18,8 +16,6 @@ CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
 JOBS = sorted((ROOT / "configs" / "models").glob("*.yaml"))
 FABRICS = sorted((ROOT / "topologies").glob("*.yaml"))
 GRAPHS = sorted((ROOT / "topologies").glob("*.graphml"))
-#: Accelerators of fabrics that have a certain number of them; 2048 of all others.
-SIZES = {"custom": 16, "torus": 4096, "torus-twisted": 256}
 
 
 def of_name(path):
@@ -49,15 +45,10 @@ def test_every_job_loads(path):
 
 @pytest.mark.parametrize("path", FABRICS, ids=of_name)
 def test_every_fabric_is_built_from_an_interconnect(path, tmp_path):
-    document = read_document(path)
-    if "graph" in document.data:
-        document = document.with_setting(f"graph={path.parent / document.data['graph']}")
-    topology = read_spec(TOPOLOGIES[document.data["kind"]], document)
-    compare = load_config(ROOT / "configs" / "compare-trillion.yaml")
-    assert isinstance(compare, CompareConfig)
-    size = SIZES.get(path.stem, 2048)
-    fabric = topology.build(Equipment(size, accelerator("b300-sxm"), compare.compare.interconnects["dsp-1.6t-twin"]))
-    assert fabric.num_endpoints == size
+    option = ROOT / "configs" / "compare-trillion.yaml"
+    config, _ = read_fabric(path, interconnect=f"{option}:dsp-1.6t-twin")
+    fabric = config.topology.build(config.equipment)
+    assert fabric.num_endpoints == config.accelerators
     assert fabric.num_pods in (1, 2)
 
 

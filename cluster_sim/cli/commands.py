@@ -91,6 +91,55 @@ def flows(problem: Path, **options: Any) -> None:
         run_flows(problem, **options)
 
 
+def _equipped(command: F) -> F:
+    """A file that names a topology, and what to build it from where the file does not say."""
+    for option in reversed(
+        (
+            click.argument("file", type=click.Path(path_type=Path)),
+            click.option("--accelerators", type=click.IntRange(min=1), help="How many; 2048 if FILE does not say."),
+            click.option("--accelerator", help="Name in the catalogue; b300-sxm if FILE does not say."),
+            click.option(
+                "--interconnect", metavar="FILE|NAME",
+                help="A YAML file, one of a comparison as COMPARISON.yaml:NAME, or NAME where FILE is one. By default "
+                "what FILE says first, or 800G ports on 1.6T optics.",
+            ),
+            click.option("--topology", metavar="NAME", help="Where FILE is a comparison; by default the first."),
+            click.option("--set", "settings", multiple=True, metavar="a.b=VALUE", help="Override a value of the file."),
+            click.option("--json", "as_json", is_flag=True, help="Print one JSON line instead of tables."),
+        )
+    ):  # fmt: skip
+        command = option(command)
+    return command
+
+
+@main.group()
+def topology() -> None:
+    """Look at a fabric: FILE is a topology, a run or a comparison."""
+
+
+@topology.command()
+@_equipped
+@click.option("--output", type=click.Path(path_type=Path), help="Folder for the picture, new or empty.")
+@click.option("--overwrite", is_flag=True, help="Replace an earlier picture in --output.")
+@click.option("--picture/--no-picture", default=True, help="Draw it as PNG and SVG.")
+def show(file: Path, **options: Any) -> None:
+    """Print nodes, links, bisection, diameter and optics, and draw a picture."""
+    with errors_for_humans() as where:
+        from cluster_sim.cli.topology import show as show_fabric
+
+        show_fabric(file, where, **options)
+
+
+@topology.command()
+@_equipped
+def check(file: Path, **options: Any) -> None:
+    """Verify connectivity, ports, reach, symmetric capacity and paths; exit code 1 where something is wrong."""
+    with errors_for_humans() as where:
+        from cluster_sim.cli.topology import check_fabric
+
+        check_fabric(file, where, **options)
+
+
 @main.command()
 @click.argument("name", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")

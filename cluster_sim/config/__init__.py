@@ -1,5 +1,6 @@
 """Configurations: Specs of the rooms below put together, read from YAML with file and line for every mistake."""
 
+from cluster_sim.config.fabric import FabricConfig, read_fabric
 from cluster_sim.config.load import load_config, read_config
 from cluster_sim.config.problem import read_problem
 from cluster_sim.config.specs import Common, CompareConfig, Comparison, RunConfig, Scenario
@@ -9,10 +10,12 @@ __all__ = [
     "Common",
     "CompareConfig",
     "Comparison",
+    "FabricConfig",
     "RunConfig",
     "Scenario",
     "load_config",
     "read_config",
+    "read_fabric",
     "read_problem",
     "read_transport",
 ]

@@ -17,7 +17,7 @@ _INCLUDES = (
 
 
 #: Where the name of a file of another format may stand.
-_FILES = (("topology", "graph"), ("compare", "topologies", "*", "graph"))
+_FILES = (("graph",), ("topology", "graph"), ("compare", "topologies", "*", "graph"))
 
 
 def load_config(path: str | Path, settings: Sequence[str] = ()) -> RunConfig | CompareConfig:
@@ -35,6 +35,18 @@ def load_config(path: str | Path, settings: Sequence[str] = ()) -> RunConfig | C
 
 def read_config(path: Path, settings: Sequence[str] = ()) -> tuple[RunConfig | CompareConfig, Document]:
     """As ``load_config``, with the document that says where everything stands."""
+    document = read_whole(path, settings)
+    if "compare" in document.data:
+        return read_spec(CompareConfig, document), document
+    return read_spec(RunConfig, document), document
+
+
+def read_whole(path: Path, settings: Sequence[str] = ()) -> Document:
+    """A file with the parts that stand in files of their own, and with settings.
+
+    Raises:
+        ConfigError: a file is missing or no YAML, or a setting is none.
+    """
     document = read_document(path)
     file_settings = [setting for setting in settings if _is_file_name(setting)]
     for setting in file_settings:
@@ -51,9 +63,7 @@ def read_config(path: Path, settings: Sequence[str] = ()) -> tuple[RunConfig | C
         document = _located(document, pattern, (), path.parent)
     for setting in (setting for setting in settings if setting not in file_settings):
         document = document.with_setting(setting)
-    if "compare" in document.data:
-        return read_spec(CompareConfig, document), document
-    return read_spec(RunConfig, document), document
+    return document
 
 
 def _include(

@@ -3,7 +3,7 @@
 from cluster_sim.kernels.advance import advance, reroute, set_capacity, settle
 from cluster_sim.kernels.certificate import unfair_flows
 from cluster_sim.kernels.maxmin import maxmin_rates
-from cluster_sim.kernels.parts import independent_parts
+from cluster_sim.kernels.parts import components, independent_parts
 from cluster_sim.kernels.paths import PathsOnDevice
 from cluster_sim.kernels.refine import Quotient, equitable, refine
 from cluster_sim.kernels.scramble import hashed_choice, scrambled
@@ -19,6 +19,7 @@ __all__ = [
     "Quotient",
     "added_up",
     "advance",
+    "components",
     "equitable",
     "hashed_choice",
     "independent_parts",

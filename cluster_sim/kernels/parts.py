@@ -47,3 +47,15 @@ def row_of_part(hop_starts: Array, hop_row: Array, num_rows: int, backend: Backe
     row = np.full(len(has_hops), NONE, np.int32)
     row[has_hops] = lowest[hop_row[hop_starts[:-1][has_hops]]]
     return row
+
+
+def components(num_nodes: int, src: Array, dst: Array) -> Array:
+    """int64[N]: the lowest node that each is joined with, over links int[...] from ``src`` to ``dst``, either way."""
+    lowest, before = np.arange(num_nodes), np.full(num_nodes, NONE)
+    while not np.array_equal(lowest, before):
+        before = lowest.copy()
+        least = np.minimum(lowest[src], lowest[dst])
+        np.minimum.at(lowest, src, least)
+        np.minimum.at(lowest, dst, least)
+        lowest = lowest[lowest]
+    return lowest

@@ -1,7 +1,19 @@
 """Results for people: tables and figures."""
 
+from cluster_sim.reports.drawing import draw_fabric
+from cluster_sim.reports.fabric import fabric_table, findings
 from cluster_sim.reports.figure import draw_comparison
 from cluster_sim.reports.table import ranking, step
 from cluster_sim.reports.text import engineering, percent, seconds
 
-__all__ = ["draw_comparison", "engineering", "percent", "ranking", "seconds", "step"]
+__all__ = [
+    "draw_comparison",
+    "draw_fabric",
+    "engineering",
+    "fabric_table",
+    "findings",
+    "percent",
+    "ranking",
+    "seconds",
+    "step",
+]

@@ -1,5 +1,10 @@
 """Numbers as people say them."""
 
+#: One of each kind of node, and several.
+_NODES = {
+    "endpoint": ("accelerator", "accelerators"), "scale_up_switch": ("scale-up switch", "scale-up switches"),
+    "leaf": ("leaf", "leaves"), "spine": ("spine", "spines"), "core": ("core switch", "core switches"),
+}  # fmt: skip
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"), (1.0, ""))
 
 
@@ -21,3 +26,8 @@ def seconds(value: float | None) -> str:
 def percent(value: float | None) -> str:
     """``43.1 %``."""
     return "-" if value is None else f"{100 * value:.1f} %"
+
+
+def plural(kind: str, num: int) -> str:
+    """A kind of node, one of tables.NODE_KINDS, as people call ``num`` of it."""
+    return _NODES.get(kind, (kind.upper(), kind.upper()))[num != 1]

@@ -1,6 +1,7 @@
 """Fabrics: one file per topology behind a registry; pods, graphs of routers, wiring and equipment are shared."""
 
 from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
+from cluster_sim.topology.check import Finding, check
 from cluster_sim.topology.clos import Clos
 from cluster_sim.topology.custom import Custom
 from cluster_sim.topology.dragonfly import Dragonfly
@@ -12,6 +13,7 @@ from cluster_sim.topology.ocs_spine import OcsSpine
 from cluster_sim.topology.ocs_torus import OcsTorus
 from cluster_sim.topology.rail_only import RailOnly
 from cluster_sim.topology.slim_fly import SlimFly
+from cluster_sim.topology.survey import Survey, survey
 from cluster_sim.topology.torus import Torus
 
 __all__ = [
@@ -21,6 +23,7 @@ __all__ = [
     "Dragonfly",
     "Equipment",
     "FatTree",
+    "Finding",
     "FloorPlan",
     "FullMesh",
     "HyperX",
@@ -28,6 +31,9 @@ __all__ = [
     "OcsTorus",
     "RailOnly",
     "SlimFly",
+    "Survey",
     "Topology",
     "Torus",
+    "check",
+    "survey",
 ]

@@ -26,6 +26,11 @@ class Equipment:
 class Topology(Spec):
     """Base of all topologies."""
 
+    @property
+    def own_size(self) -> int | None:
+        """Accelerators that its description asks for; None where it joins any number."""
+        return None
+
     @abstractmethod
     def build(self, equipment: Equipment) -> Fabric:
         """The fabric, with capacities, latencies and lengths.

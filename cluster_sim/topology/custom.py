@@ -40,6 +40,11 @@ class Custom(Topology):
     kind: Literal["custom"] = "custom"
     graph: str = Field(min_length=1)
 
+    @property
+    def own_size(self) -> int:
+        """See Topology.own_size."""
+        return len(_read(Path(self.graph)).endpoints)
+
     def build(self, equipment: Equipment) -> Fabric:
         """See Topology.build.
 

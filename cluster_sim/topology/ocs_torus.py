@@ -46,6 +46,11 @@ class OcsTorus(Topology):
         check_twist(self.shape, self.twisted)
         return self
 
+    @property
+    def own_size(self) -> int:
+        """See Topology.own_size."""
+        return prod(self.shape)
+
     def build(self, equipment: Equipment) -> Fabric:
         """See Topology.build."""
         if prod(self.shape) != equipment.num_endpoints:

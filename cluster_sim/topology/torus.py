@@ -40,6 +40,11 @@ class Torus(Topology):
         check_twist(self.shape, self.twisted)
         return self
 
+    @property
+    def own_size(self) -> int:
+        """See Topology.own_size."""
+        return prod(self.shape)
+
     def build(self, equipment: Equipment) -> Fabric:
         """See Topology.build."""
         if prod(self.shape) != equipment.num_endpoints:

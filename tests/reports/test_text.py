@@ -1,6 +1,8 @@
 import pytest
 
 from cluster_sim.reports import engineering, percent, seconds
+from cluster_sim.reports.text import plural
+from cluster_sim.tables import NODE_KINDS
 
 
 @pytest.mark.parametrize(
@@ -28,3 +30,10 @@ def test_step_times_show_differences_that_count():
 def test_shares_are_in_percent():
     assert percent(0.4312) == "43.1 %"
     assert percent(None) == "-"
+
+
+def test_kinds_of_nodes_have_names_for_one_and_for_several():
+    assert [plural("leaf", num) for num in (0, 1, 2)] == ["leaves", "leaf", "leaves"]
+    assert [plural(kind, 2) for kind in NODE_KINDS] == [
+        "accelerators", "scale-up switches", "leaves", "spines", "core switches", "OCS",
+    ]  # fmt: skip
