@@ -95,26 +95,12 @@ def _flows(traffic: Traffic, hop_edge: Array, hop_row: Array, edge_latency_s: Ar
     pairs, weight = np.unique(pair[first], return_counts=True)
     return Flows(
         size_bytes=traffic.size_bytes,
-        latency_s=_lockstep_latency_s(traffic, edge_latency_s),
+        latency_s=traffic.latency_s(edge_latency_s),
         round=traffic.round,
         hop_row=(pairs % num_rows).astype(np.int32),
         hop_weight=weight.astype(np.float64),
         hop_starts=starts_of(np.bincount(pairs // num_rows, minlength=len(traffic))),
     )
-
-
-def _lockstep_latency_s(traffic: Traffic, edge_latency_s: Array) -> Array:
-    """float64[F]: the largest sum of latencies over ``steps`` consecutive edges, going round as often as needed."""
-    counts = np.diff(traffic.edge_starts)
-    result = np.zeros(len(traffic))
-    for edges, steps in {(int(e), int(s)) for e, s in zip(counts, traffic.steps, strict=True)}:
-        alike = np.flatnonzero((counts == edges) & (traffic.steps == steps))
-        latency_s = edge_latency_s[traffic.edge_starts[alike][:, None] + np.arange(edges)]
-        rounds, rest = divmod(steps, edges)
-        around = np.cumsum(np.concatenate([np.zeros((len(alike), 1)), latency_s, latency_s], axis=1), axis=1)
-        window = around[:, rest : rest + edges] - around[:, :edges]
-        result[alike] = rounds * latency_s.sum(axis=1) + window.max(axis=1)
-    return result
 
 
 ROUTINGS: Registry[type[Routing]] = Registry("routing")
