@@ -2,7 +2,8 @@
 
 An alpha-beta model with two levels [Hockney 1994; Thakur, Rabenseifner and Gropp 2005]: every edge has the latency of
 its level, and in each round the busiest rank sends and receives at the rate of its link on that level. It is worked out
-from the Traffic that is really sent. Other groups, and links that are shared beyond the ranks' own, are left out.
+from the Traffic that is really sent. Other groups, and links that are shared beyond the ranks' own, are left out; so
+algorithms in which every rank sends to every other are considered inside a domain only, where there are no such links.
 """
 
 from dataclasses import dataclass, replace
@@ -15,8 +16,6 @@ from cluster_sim.tables import Array, Fabric, Traffic
 
 #: Named in the place of an algorithm.
 AUTO = "auto"
-#: Up to so many ranks, algorithms are considered whose messages grow with their square.
-MOST_RANKS_QUADRATIC = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +67,11 @@ def choose(found: tuple[Estimate, ...], size_bytes: float) -> str:
 def estimates(operation: str, groups: Groups, costs: LinkCosts) -> tuple[Estimate, ...]:
     """What every algorithm would take that can do ``operation`` in these groups; the first group stands for all."""
     one, found = replace(groups, ranks=groups.ranks[:1]), []
+    is_inside = len(np.unique(groups.domain[one.ranks])) == 1
     for name in COLLECTIVES:
         algorithm = COLLECTIVES[name]
-        is_too_large = algorithm.is_quadratic and groups.size > MOST_RANKS_QUADRATIC
-        if algorithm.operation != operation or algorithm.reducing not in costs.reducing or is_too_large:
+        is_for_fabric = is_inside or not algorithm.is_quadratic
+        if algorithm.operation != operation or algorithm.reducing not in costs.reducing or not is_for_fabric:
             continue
         try:
             traffic = algorithm(one, 1.0)

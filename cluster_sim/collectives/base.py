@@ -54,7 +54,7 @@ class Algorithm:
         sends: Traffic of groups of two ranks or more and a buffer of more than nothing.
         plan: what a group does step by step.
         reducing: switches it needs.
-        is_quadratic: whether its messages grow with the square of the ranks.
+        is_quadratic: whether every rank sends to every other although it need not.
     """
 
     name: str

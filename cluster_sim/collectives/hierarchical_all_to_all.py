@@ -12,7 +12,7 @@ from cluster_sim.collectives.steps import Plan, Sends
 from cluster_sim.tables import Array
 
 
-@stepwise("hierarchical_all_to_all", is_quadratic=True)
+@stepwise("hierarchical_all_to_all")
 def hierarchical_all_to_all(groups: Groups) -> Plan:
     """With h domains of g ranks: (g-1)/g of the buffer inside, then (h-1)/h between, in two steps."""
     each = ranks_per_domain(groups)

@@ -59,7 +59,7 @@ class Plan:
 
 
 def written_out(name: str, plan: Plan, ranks: Array, size_bytes: float) -> Traffic:
-    """Every step a round, every message a transfer of its own, in every group.
+    """Every step a round, every message a transfer of its own.
 
     Args:
         name: of the algorithm, for errors.
@@ -73,33 +73,23 @@ def written_out(name: str, plan: Plan, ranks: Array, size_bytes: float) -> Traff
     if plan.num_switches(ranks.shape[1]):
         raise InputError(f"{name} has no steps between accelerators, switches take part; use detail: lockstep")
     num = [sum(len(sends.src) for sends in step) for step in plan.steps]
-    if len(num) == 1:
-        return Traffic(
-            size_bytes=_sizes(plan.steps[0], plan, 1, size_bytes), steps=np.ones(num[0], np.int32),
-            round=np.zeros(num[0], np.int32), edge_src=_ends(plan.steps[0], "src"),
-            edge_dst=_ends(plan.steps[0], "dst"), edge_starts=np.arange(num[0] + 1, dtype=np.int64), ranks=ranks,
-        )  # fmt: skip
-    total = sum(num) * len(ranks)
-    if total > MOST_MESSAGES:
-        raise InputError(f"{name} in {len(ranks)} groups of {ranks.shape[1]} sends {total} messages, more than "
-                         f"{MOST_MESSAGES}; use another algorithm, or detail: lockstep")  # fmt: skip
+    if sum(num) > MOST_MESSAGES:
+        raise InputError(f"{name} sends {sum(num)} messages in a group of {ranks.shape[1]}, more than {MOST_MESSAGES}; "
+                         "use another algorithm, or detail: lockstep")  # fmt: skip
     return Traffic(
-        size_bytes=np.concatenate([_sizes(step, plan, len(ranks), size_bytes) for step in plan.steps]),
-        steps=np.ones(total, np.int32),
-        round=np.repeat(np.arange(len(num), dtype=np.int32), np.array(num) * len(ranks)),
-        edge_src=np.concatenate([ranks[:, _ends(step, "src")].ravel() for step in plan.steps]),
-        edge_dst=np.concatenate([ranks[:, _ends(step, "dst")].ravel() for step in plan.steps]),
-        edge_starts=np.arange(total + 1, dtype=np.int64),
+        size_bytes=np.concatenate([_sizes(step, plan.parts, size_bytes) for step in plan.steps]),
+        steps=np.ones(sum(num), np.int32),
+        round=np.repeat(np.arange(len(num), dtype=np.int32), num),
+        edge_src=np.concatenate([sends.src for step in plan.steps for sends in step]),
+        edge_dst=np.concatenate([sends.dst for step in plan.steps for sends in step]),
+        edge_starts=np.arange(sum(num) + 1, dtype=np.int64),
+        ranks=ranks,
     )
 
 
-def _sizes(step: Step, plan: Plan, num_groups: int, size_bytes: float) -> Array:
-    sizes = np.array([size_bytes * sends.num_chunks / plan.parts for sends in step])
-    return np.tile(np.repeat(sizes, [len(sends.src) for sends in step]), num_groups)
-
-
-def _ends(step: Step, which: str) -> Array:
-    return np.concatenate([getattr(sends, which) for sends in step]).astype(np.int32)
+def _sizes(step: Step, parts: int, size_bytes: float) -> Array:
+    sizes = np.array([size_bytes * sends.num_chunks / parts for sends in step])
+    return np.repeat(sizes, [len(sends.src) for sends in step])
 
 
 def one_after_another(*plans: Plan) -> Plan:

@@ -25,14 +25,17 @@ def tree_traffic(ranks: Array, parents: Array, size_bytes: float, up: bool, down
     """
     edges = [_edges(parent, up, down) for parent in parents]
     src, dst, step = (np.concatenate([edge[column] for edge in edges]) for column in range(3))
-    trees, num_edges = len(ranks) * len(parents), len(src) // len(parents)
-    steps = int(max(edge[2].max() for edge in edges)) + 1
+    num, steps = len(parents), int(step.max()) + 1
     return Traffic(
-        size_bytes=np.full(trees, size_bytes / len(parents)), steps=np.full(trees, steps, np.int32),
-        round=np.zeros(trees, np.int32), edge_src=ranks[:, src].ravel(), edge_dst=ranks[:, dst].ravel(),
-        edge_starts=np.arange(trees + 1, dtype=np.int64) * num_edges,
-        edge_step=np.tile(step.astype(np.int32), len(ranks)),
-    )  # fmt: skip
+        size_bytes=np.full(num, size_bytes / num),
+        steps=np.full(num, steps, np.int32),
+        round=np.zeros(num, np.int32),
+        edge_src=src.astype(np.int32),
+        edge_dst=dst.astype(np.int32),
+        edge_starts=np.arange(num + 1, dtype=np.int64) * (len(src) // num),
+        ranks=ranks,
+        edge_step=step.astype(np.int32),
+    )
 
 
 def tree_plan(parents: Array, up: bool, down: bool) -> Plan:

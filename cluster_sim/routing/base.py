@@ -49,7 +49,7 @@ class Routing(Spec):
         self, traffic: Traffic, fabric: Fabric, circuits: Circuits | None, key: int, rows: Rows | None = None,
         backend: Backend | None = None,
     ) -> Flows:  # fmt: skip
-        """Traffic as flows over rows.
+        """Traffic as flows over rows, round after round.
 
         Args:
             traffic: F transfers.
@@ -68,7 +68,7 @@ class Routing(Spec):
         assert not (hop_row == NONE).any(), "a path crosses a dark link"
         hop_starts = starts_of(np.bincount(hop_edge, minlength=len(traffic.edge_src)))
         latency_s = segment_sum(fabric.links.latency_s[hop_link], hop_starts)
-        return _flows(traffic, hop_edge, hop_row, latency_s)
+        return _in_order(_flows(traffic, hop_edge, hop_row, latency_s))
 
     def _links(
         self, src: Array, dst: Array, fabric: Fabric, circuits: Circuits | None, key: int, backend: Backend | None
@@ -84,6 +84,12 @@ class Routing(Spec):
             edge = int(num_paths.argmin())
             raise NotBuildableError((f"endpoint {src[edge]} has no path to endpoint {dst[edge]}",))
         return fabric.paths.links(src, dst, self.choose(num_paths, src, dst, key), circuits)
+
+
+def _in_order(flows: Flows) -> Flows:
+    """Round after round, each in the order given."""
+    is_in_order = not (flows.round[1:] < flows.round[:-1]).any()
+    return flows if is_in_order else flows.chosen(np.argsort(flows.round, kind="stable"))
 
 
 def _flows(traffic: Traffic, hop_edge: Array, hop_row: Array, edge_latency_s: Array) -> Flows:

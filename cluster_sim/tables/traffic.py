@@ -47,7 +47,6 @@ class Traffic:
             same_length(self, "edge_src", "edge_step")
         same_length(self, "size_bytes", "steps", "round")
         same_length(self, "edge_src", "edge_dst")
-        assert self.ranks is None or not self.round.any(), "a traffic in groups has one round"
         check_groups(self, "edge_starts", len(self), len(self.edge_src))
 
     @classmethod
@@ -102,7 +101,10 @@ class Traffic:
         )
 
     def written_out(self, groups: Array | None = None) -> "Traffic":
-        """The same with endpoints, group after group; ``groups``, int64[...], are the groups to take, None for all."""
+        """The same with endpoints, group after group; ``groups``, int64[...], are the groups to take, None for all.
+
+        Rounds are then in order within each group only.
+        """
         if self.ranks is None:
             return self
         ranks = self.ranks if groups is None else self.ranks[groups]
