@@ -106,7 +106,7 @@ def test_on_mixed_edges_lockstep_is_never_faster_and_slower_by_its_latencies_at_
 
 @pytest.mark.parametrize("name", ["double_tree_all_reduce", "double_tree_broadcast", "chain_broadcast", "chain_reduce"])
 def test_trees_in_ever_smaller_pieces_come_to_the_lockstep_form(name, monkeypatch):
-    """Large buffer, P pieces: every step sends a fraction of it, P + depth of them; half the size, nearly half the rest."""
+    """Large buffer, P pieces: every step sends a fraction of it, P + depth of them."""
     fabric = one_leaf(8)
     beyond_s = []
     for pieces in (8, 16, 32, 64):
