@@ -64,7 +64,7 @@ def test_every_kind_runs_over_circuits(kind):
 
 
 def test_auto_names_what_it_has_chosen():
-    """Gradients and activations differ in size and ranks; every collective names an algorithm that does what it is for."""
+    """Gradients and activations differ in size and ranks; every collective names what it uses."""
     schedule, _, _ = run_job(small_job(algorithms=AUTO))
     names = {collective.algorithm for collective in schedule.collectives}
     assert "auto" not in names
