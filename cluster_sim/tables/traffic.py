@@ -133,10 +133,9 @@ class Traffic:
             result[is_tree] = self._tree_latency_s(edge_latency_s)[is_tree]
         is_single = (counts == 1) & ~is_tree
         result[is_single] = self.steps[is_single] * edge_latency_s[self.edge_starts[:-1][is_single]]
-        left = ~is_tree & ~is_single
-        kinds = np.unique(np.stack([counts, self.steps], axis=1)[left], axis=0).tolist()
-        for edges, steps in kinds:
-            alike = np.flatnonzero(left & (counts == edges) & (self.steps == steps))
+        kind = np.where(is_tree | is_single, 0, counts << 32 | self.steps)
+        for alike_kind in np.unique(kind[kind > 0]).tolist():
+            alike, edges, steps = np.flatnonzero(kind == alike_kind), alike_kind >> 32, alike_kind & (2**32 - 1)
             result[alike] = _slowest_window_s(
                 edge_latency_s[self.edge_starts[alike][:, None] + np.arange(edges)], steps
             )
