@@ -83,6 +83,7 @@ class GraphPaths:
         apart = np.flatnonzero(self.domain[src] != self.domain[dst])
         found = self._counts[self.router[src[apart]], self._column[self.router[dst[apart]]]]
         counts[apart] = np.minimum(found, 2.0**53)
+        counts[(self.domain[src] == self.domain[dst]) & (self.scale_up_link[src] == NONE)] = 0
         return counts
 
     def links(self, src: Array, dst: Array, choice: Array, circuits: Circuits | None) -> tuple[Array, Array]:

@@ -4,7 +4,7 @@ import numpy as np
 
 from cluster_sim.backend import choose_backend
 from cluster_sim.catalogue import Interconnect, accelerator
-from cluster_sim.collectives import COLLECTIVES, Groups
+from cluster_sim.collectives import COLLECTIVES, Groups, LinkCosts
 from cluster_sim.engine import Simulation, fusible, route_collectives
 from cluster_sim.routing import Spray
 from cluster_sim.tables import COMPUTE, NONE, PP, Collective, Schedule, Traffic, grouped
@@ -43,7 +43,8 @@ def run_job(job, topology=None, backend="numba", routing=None, fuse=True):
     """(schedule, outcome, routes) of a whole job on a small fabric."""
     topology, routing = topology or Clos(), routing or Spray()
     fabric = topology.build(Equipment(job.accelerators, job.accelerator_entry, INTERCONNECT))
-    program = plan(job, fabric.endpoint_domain)
+    costs = LinkCosts.of(fabric, ("", "scale_up"))
+    program = plan(job, fabric.endpoint_domain, fabric.endpoint_pod, costs)
     collectives = tuple(program.collectives)
     routes = route_collectives(collectives, program.num_runs(), fabric, routing, 7, len(PHASES))
     chosen = choose_backend(backend)

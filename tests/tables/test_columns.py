@@ -175,6 +175,24 @@ def test_traffic_in_rounds_comes_one_after_the_other():
     assert both.edge_src.tolist() == [0, 0, 1, 2, 3, 0]
 
 
+def test_latencies_add_up_around_a_ring_and_step_by_step_in_a_tree():
+    """
+    Ring 0 1 2 with latencies 1, 5, 2: four consecutive edges are 8 + 5. Tree: 1 and 2 to 0 in step 0 with 3 and 4,
+    0 to 3 in step 1 with 6: the slower of the first two, then the third. A pair: its own.
+    """
+    ring = Traffic.around(np.array([[0, 1, 2]]), 1.0, steps=4)
+    tree = Traffic(
+        size_bytes=np.ones(1), steps=np.full(1, 2, np.int32), round=np.zeros(1, np.int32),
+        edge_src=np.array([1, 2, 0], np.int32), edge_dst=np.array([0, 0, 3], np.int32),
+        edge_starts=np.array([0, 3]), edge_step=np.array([0, 0, 1], np.int32),
+    )  # fmt: skip
+    pair = Traffic.between(np.array([0]), np.array([1]), 1.0)
+    together = Traffic.at_once(ring, tree, pair)
+    assert together.round.tolist() == [0, 0, 0]
+    assert together.latency_s(np.array([1.0, 5, 2, 3, 4, 6, 9])).tolist() == [13, 10, 9]
+    assert ring.latency_s(np.array([1.0, 5, 2])).tolist() == [13]
+
+
 def test_no_traffic_is_empty():
     assert len(Traffic.none()) == 0
     assert Traffic.none().edge_starts.tolist() == [0]
