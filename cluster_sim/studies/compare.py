@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from cluster_sim.backend import BackendName, choose_backend
 from cluster_sim.config import CompareConfig, Scenario
-from cluster_sim.core import NotBuildableError, SimulationError
+from cluster_sim.core import InputError, NotBuildableError, SimulationError
 from cluster_sim.results import SCHEMAS, Recorder, Run, claim_folder, provenance, table_of_rows
 from cluster_sim.run import evaluate, identity
 from cluster_sim.studies.ranking import rank
@@ -73,7 +73,7 @@ def _one(scenario: Scenario, backend: BackendName) -> tuple[Tables, float]:
     began_s = time.perf_counter()
     try:
         tables = evaluate(scenario, choose_backend(backend))
-    except (NotBuildableError, SimulationError) as error:
+    except (NotBuildableError, SimulationError, InputError) as error:
         status = "not_buildable" if isinstance(error, NotBuildableError) else "failed"
         reason = "; ".join(error.args[0]) if isinstance(error, NotBuildableError) else str(error)
         tables = {
