@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from cluster_sim.backend import Backend, BackendName, choose_backend
 from cluster_sim.catalogue import Entry, scale_up
+from cluster_sim.collectives import LinkCosts
 from cluster_sim.config import RunConfig, Scenario, read_problem
 from cluster_sim.core import InputError, stream_key
 from cluster_sim.economics import Account, account
@@ -117,7 +118,8 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
     job, interconnect = scenario.job, scenario.interconnect
     announce("building the fabric")
     fabric = scenario.topology.build(Equipment(job.accelerators, job.accelerator_entry, interconnect))
-    program = plan(job, fabric.endpoint_domain)
+    costs = LinkCosts.of(fabric, ("", "scale_up") if job.reduces_inside else ("",)) if job.algorithms.has_auto else None
+    program = plan(job, fabric.endpoint_domain, fabric.endpoint_pod, costs)
     announce("routing")
     key = stream_key(scenario.seed, "routing", scenario.job_name)
     collectives = tuple(program.collectives)

@@ -130,11 +130,15 @@ class Ocs(Entry):
 
 
 class ScaleUp(Entry):
-    """A scale-up link (NVLink): ``bandwidth`` per accelerator and direction; ``latency`` accelerator to accelerator."""
+    """A scale-up link (NVLink): ``bandwidth`` per accelerator and direction; ``latency`` accelerator to accelerator.
+
+    ``reduces`` where its switches can reduce and multicast.
+    """
 
     bandwidth: BytesPerSecondFigure
     latency: SecondsFigure
     efficiency: RatioFigure
+    reduces: bool = False
 
 
 class Accelerator(Entry):

@@ -131,8 +131,10 @@ def _one_of_each(
         order = np.argsort(first)
         chosen, times = first[order], count[order]
         flows = route(part.written_out(chosen)) if isinstance(part, Traffic) else part.chosen(chosen)
-        per_thing = len(flows) // max(len(chosen), 1)
-        reduced.append(_over_classes(flows, np.repeat(times, per_thing), row_class, num_rows))
+        times_of_flow = np.repeat(times, len(flows) // max(len(chosen), 1))
+        if isinstance(part, Traffic):  # routing has sorted them by round
+            times_of_flow = times_of_flow[np.argsort(np.tile(part.round, len(chosen)), kind="stable")]
+        reduced.append(_over_classes(flows, times_of_flow, row_class, num_rows))
     return reduced, row_class, row
 
 

@@ -71,7 +71,7 @@ COLLECTIVES = pa.schema(
         column("task", _INT, "1", "row number of the schedule"),
         column("collective", _TEXT, "", "name"),
         column("kind", _TEXT, "", "tp, cp, ep, pp or dp"),
-        column("algorithm", _TEXT, "", "name in the registry"),
+        column("algorithm", _TEXT, "", "name in the registry; what was chosen for auto"),
         column("num_ranks", _INT, "1", "ranks of a group"),
         column("size_bytes", _FLOAT, "B", "buffer"),
         column("start_s", _FLOAT, "s", "start"),

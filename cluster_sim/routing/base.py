@@ -49,7 +49,7 @@ class Routing(Spec):
         self, traffic: Traffic, fabric: Fabric, circuits: Circuits | None, key: int, rows: Rows | None = None,
         backend: Backend | None = None,
     ) -> Flows:  # fmt: skip
-        """Traffic as flows over rows.
+        """Traffic as flows over rows, round after round.
 
         Args:
             traffic: F transfers.
@@ -68,7 +68,7 @@ class Routing(Spec):
         assert not (hop_row == NONE).any(), "a path crosses a dark link"
         hop_starts = starts_of(np.bincount(hop_edge, minlength=len(traffic.edge_src)))
         latency_s = segment_sum(fabric.links.latency_s[hop_link], hop_starts)
-        return _flows(traffic, hop_edge, hop_row, latency_s)
+        return _in_order(_flows(traffic, hop_edge, hop_row, latency_s))
 
     def _links(
         self, src: Array, dst: Array, fabric: Fabric, circuits: Circuits | None, key: int, backend: Backend | None
@@ -86,6 +86,12 @@ class Routing(Spec):
         return fabric.paths.links(src, dst, self.choose(num_paths, src, dst, key), circuits)
 
 
+def _in_order(flows: Flows) -> Flows:
+    """Round after round, each in the order given."""
+    is_in_order = not (flows.round[1:] < flows.round[:-1]).any()
+    return flows if is_in_order else flows.chosen(np.argsort(flows.round, kind="stable"))
+
+
 def _flows(traffic: Traffic, hop_edge: Array, hop_row: Array, edge_latency_s: Array) -> Flows:
     """Add up the hops of each transfer: a row that several of its edges cross has their number as weight."""
     num_rows = int(hop_row.max(initial=0)) + 1
@@ -95,26 +101,12 @@ def _flows(traffic: Traffic, hop_edge: Array, hop_row: Array, edge_latency_s: Ar
     pairs, weight = np.unique(pair[first], return_counts=True)
     return Flows(
         size_bytes=traffic.size_bytes,
-        latency_s=_lockstep_latency_s(traffic, edge_latency_s),
+        latency_s=traffic.latency_s(edge_latency_s),
         round=traffic.round,
         hop_row=(pairs % num_rows).astype(np.int32),
         hop_weight=weight.astype(np.float64),
         hop_starts=starts_of(np.bincount(pairs // num_rows, minlength=len(traffic))),
     )
-
-
-def _lockstep_latency_s(traffic: Traffic, edge_latency_s: Array) -> Array:
-    """float64[F]: the largest sum of latencies over ``steps`` consecutive edges, going round as often as needed."""
-    counts = np.diff(traffic.edge_starts)
-    result = np.zeros(len(traffic))
-    for edges, steps in {(int(e), int(s)) for e, s in zip(counts, traffic.steps, strict=True)}:
-        alike = np.flatnonzero((counts == edges) & (traffic.steps == steps))
-        latency_s = edge_latency_s[traffic.edge_starts[alike][:, None] + np.arange(edges)]
-        rounds, rest = divmod(steps, edges)
-        around = np.cumsum(np.concatenate([np.zeros((len(alike), 1)), latency_s, latency_s], axis=1), axis=1)
-        window = around[:, rest : rest + edges] - around[:, :edges]
-        result[alike] = rounds * latency_s.sum(axis=1) + window.max(axis=1)
-    return result
 
 
 ROUTINGS: Registry[type[Routing]] = Registry("routing")

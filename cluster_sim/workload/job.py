@@ -5,8 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from cluster_sim.catalogue import Accelerator, accelerator
-from cluster_sim.collectives import COLLECTIVES
+from cluster_sim.catalogue import Accelerator, accelerator, scale_up
+from cluster_sim.collectives import AUTO, COLLECTIVES
 from cluster_sim.core import InputError, Problem, Spec, raise_problems
 from cluster_sim.workload.memory import memory_bytes, why_not_fitting
 from cluster_sim.workload.model import Model
@@ -18,28 +18,45 @@ _MOST_MICROBATCHES = 2**20
 _GRADIENT_BYTES = {"fp32": 4, "bf16": 2}
 
 AcceleratorName = Annotated[str, AfterValidator(lambda name: accelerator(name) and name)]
-CollectiveName = Annotated[str, AfterValidator(lambda name: COLLECTIVES[name] and name)]
+CollectiveName = Annotated[str, AfterValidator(lambda name: name if name == AUTO else COLLECTIVES[name].name)]
 ScheduleName = Annotated[str, AfterValidator(lambda name: SCHEDULES[name] and name)]
 
 
 class Algorithms(Spec):
-    """Which algorithm each collective of a job uses; names of the registry of collectives."""
+    """Which algorithm each collective of a job uses.
+
+    Attributes:
+        all_reduce, reduce_scatter, all_gather, all_to_all: names of the registry of collectives, or ``auto`` for what a
+            cost model expects to be fastest, by size and ranks.
+        detail: ``lockstep`` sends what goes in lockstep as one transfer; ``steps`` sends every message of every step,
+            and nobody starts a step before all have ended the one before.
+    """
 
     all_reduce: CollectiveName = "hierarchical_all_reduce"
     reduce_scatter: CollectiveName = "hierarchical_reduce_scatter"
     all_gather: CollectiveName = "hierarchical_all_gather"
     all_to_all: CollectiveName = "all_to_all"
+    detail: Literal["lockstep", "steps"] = "lockstep"
 
     @model_validator(mode="after")
     def _do_what_they_stand_for(self) -> "Algorithms":
-        chosen = [(operation, getattr(self, operation)) for operation in type(self).model_fields]
         raise_problems("Algorithms", [
-            ((operation,), f"{name!r} is no {operation}; use one of "
-             f"{', '.join(known for known in COLLECTIVES if known.endswith(operation))}")
-            for operation, name in chosen
-            if not name.endswith(operation)
+            ((operation,), f"{name!r} is no {operation}; use {AUTO} or one of "
+             f"{', '.join(known for known in COLLECTIVES if COLLECTIVES[known].operation == operation)}")
+            for operation, name in self.chosen.items()
+            if name != AUTO and COLLECTIVES[name].operation != operation
         ])  # fmt: skip
         return self
+
+    @property
+    def chosen(self) -> dict[str, str]:
+        """Names by operation."""
+        return {name: getattr(self, name) for name in type(self).model_fields if name != "detail"}
+
+    @property
+    def has_auto(self) -> bool:
+        """Whether any is left to the cost model."""
+        return AUTO in self.chosen.values()
 
 
 class Job(Spec):
@@ -72,7 +89,7 @@ class Job(Spec):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Job":
-        raise_problems("Job", [*self._indivisible(), *self._unschedulable(), *self._too_large()])
+        raise_problems("Job", [*self._indivisible(), *self._unschedulable(), *self._too_large(), *self._irreducible()])
         return self
 
     @classmethod
@@ -93,6 +110,11 @@ class Job(Spec):
     def accelerator_entry(self) -> Accelerator:
         """The catalogue's figures of its accelerator."""
         return accelerator(self.accelerator)
+
+    @property
+    def reduces_inside(self) -> bool:
+        """Whether the switches of its scale-up domains reduce."""
+        return scale_up(self.accelerator_entry.scale_up).reduces
 
     @property
     def num_microbatches(self) -> int:
@@ -166,6 +188,16 @@ class Job(Spec):
         except InputError as error:
             return [(("schedule",), str(error))]
         return []
+
+    def _irreducible(self) -> list[Problem]:
+        if self.reduces_inside:
+            return []
+        return [
+            (("algorithms", operation), f"{name} needs scale-up switches that reduce; those of {self.accelerator} "
+             f"({self.accelerator_entry.scale_up}) do not")
+            for operation, name in self.algorithms.chosen.items()
+            if name != AUTO and COLLECTIVES[name].reducing == "scale_up"
+        ]  # fmt: skip
 
     def _too_large(self) -> list[Problem]:
         reason = why_not_fitting(self.memory_bytes, self.accelerator_entry)

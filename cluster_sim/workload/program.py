@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from cluster_sim.collectives import COLLECTIVES, Groups
+from cluster_sim.collectives import AUTO, COLLECTIVES, Estimate, Groups, LinkCosts, choose, estimates
 from cluster_sim.tables import DP, EP, NONE, PP, TP, Array, Collective, Traffic
 from cluster_sim.workload.compute import Parts, Roofline
 from cluster_sim.workload.job import Job
@@ -49,9 +49,14 @@ class Program:
         reduces: gradient reductions by (stage, chunk, bucket).
         optimizer_s: by stage.
         traffics: what has been laid out already; collectives that differ only in size share theirs.
+        pod: int32[endpoints], pod of each; None where nobody asks.
+        costs: what messages cost, for algorithms that are chosen by size; None where none is.
+        expected: what the cost model says of the algorithms for an operation in some groups.
     """
 
     job: Job
+    pod: Array | None = None
+    costs: LinkCosts | None = None
     collectives: list[Collective] = field(default_factory=list)
     passes: dict[tuple[int, int, int], Pass] = field(default_factory=dict)
     sends: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -59,14 +64,20 @@ class Program:
     reduces: dict[tuple[int, int, int], list[int]] = field(default_factory=dict)
     optimizer_s: dict[int, float] = field(default_factory=dict)
     traffics: dict[tuple[str, tuple[int, ...], bytes], Traffic] = field(default_factory=dict)
+    expected: dict[tuple[str, tuple[int, ...], bytes], tuple[Estimate, ...]] = field(default_factory=dict)
 
     def add(
-        self, name: str, kind: int, algorithm: str, stage: int, groups: Groups, size_bytes: float, phase: int
+        self, name: str, kind: int, operation: str, stage: int, groups: Groups, size_bytes: float, phase: int
     ) -> int:
         """The row of a new collective."""
-        key = (algorithm, groups.ranks.shape, groups.ranks.tobytes())
+        groups = replace(groups, pod=self.pod)
+        ranks = groups.ranks.tobytes()
+        algorithm = self._algorithm(operation, groups, ranks, size_bytes)
+        key = (algorithm, groups.ranks.shape, ranks)
         if key not in self.traffics:
-            self.traffics[key] = COLLECTIVES[algorithm](groups, 1.0)
+            chosen = COLLECTIVES[algorithm]
+            in_steps = self.job.algorithms.detail == "steps"
+            self.traffics[key] = chosen.step_by_step(groups, 1.0) if in_steps else chosen(groups, 1.0)
         self.collectives.append(
             Collective(
                 name=f"{name}, stage {stage}",
@@ -80,6 +91,17 @@ class Program:
             )  # fmt: skip
         )
         return len(self.collectives) - 1
+
+    def _algorithm(self, operation: str, groups: Groups, ranks: bytes, size_bytes: float) -> str:
+        """Name of the algorithm that the job has chosen, or left to the cost model; point-to-point is just that."""
+        name = self.job.algorithms.chosen.get(operation, operation)
+        if name != AUTO:
+            return name
+        assert self.costs is not None, "auto needs to know what messages cost"
+        key = (operation, groups.ranks.shape, ranks)
+        if key not in self.expected:
+            self.expected[key] = estimates(operation, groups, self.costs)
+        return choose(self.expected[key], size_bytes)
 
     def num_runs(self) -> Array:
         """int64[collectives]: how often a step runs each."""
@@ -96,14 +118,16 @@ class Program:
         return runs
 
 
-def plan(job: Job, domain: Array) -> Program:
+def plan(job: Job, domain: Array, pod: Array | None = None, costs: LinkCosts | None = None) -> Program:
     """The program of ``job`` on endpoints 0..n-1.
 
     Args:
         job: what to run.
         domain: int32[endpoints], scale-up domain of each.
+        pod: int32[endpoints], pod of each; algorithms in three levels need it.
+        costs: what messages cost; algorithms ``auto`` need it.
     """
-    program = Program(job)
+    program = Program(job, pod, costs)
     roofline = Roofline(job.accelerator_entry, job.model, job.parallelism, job.micro_batch)
     for stage in range(job.parallelism.pipeline):
         blocking = _blocking_collectives(program, stage, domain)
@@ -131,16 +155,14 @@ def _blocking_collectives(program: Program, stage: int, domain: Array) -> _Block
     groups = Groups(p.tensor_groups(stage), domain)
     enter = leave = experts = NONE
     if p.tensor > 1 and p.sequence:
-        enter = program.add("tp all-gather", TP, job.algorithms.all_gather, stage, groups, size_bytes, _PIPELINE)
-        leave = program.add(
-            "tp reduce-scatter", TP, job.algorithms.reduce_scatter, stage, groups, size_bytes, _PIPELINE
-        )
+        enter = program.add("tp all-gather", TP, "all_gather", stage, groups, size_bytes, _PIPELINE)
+        leave = program.add("tp reduce-scatter", TP, "reduce_scatter", stage, groups, size_bytes, _PIPELINE)
     elif p.tensor > 1:
-        leave = program.add("tp all-reduce", TP, job.algorithms.all_reduce, stage, groups, size_bytes, _PIPELINE)
+        leave = program.add("tp all-reduce", TP, "all_reduce", stage, groups, size_bytes, _PIPELINE)
     if job.model.experts and p.expert > 1:
         groups = Groups(p.expert_groups(stage), domain)
         sent_bytes = size_bytes / p.tensor * job.model.experts.per_token
-        experts = program.add("ep all-to-all", EP, job.algorithms.all_to_all, stage, groups, sent_bytes, _PIPELINE)
+        experts = program.add("ep all-to-all", EP, "all_to_all", stage, groups, sent_bytes, _PIPELINE)
     return _Blocking(enter, leave, experts)
 
 
@@ -246,7 +268,7 @@ def _reduce_and_gather(
     """Rows of the reductions of a bucket: dense parameters over data ranks, experts over who holds the same ones."""
     job, p = program.job, program.job.parallelism
     zero1 = p.sharding == "zero1"
-    algorithm = job.algorithms.reduce_scatter if zero1 else job.algorithms.all_reduce
+    operation = "reduce_scatter" if zero1 else "all_reduce"
     what = "reduce-scatter" if zero1 else "all-reduce"
     rows = []
     for name, parameters, ranks in (
@@ -258,12 +280,12 @@ def _reduce_and_gather(
             continue
         label = f"of {name} bucket {chunk}.{bucket}"
         size_bytes = parameters * job.gradient_bytes
-        rows.append(program.add(f"dp {what} {label}", DP, algorithm, stage, groups, size_bytes, _REDUCE))
+        rows.append(program.add(f"dp {what} {label}", DP, operation, stage, groups, size_bytes, _REDUCE))
         if zero1:
             gather = program.add(
                 f"dp all-gather {label}",
                 DP,
-                job.algorithms.all_gather,
+                "all_gather",
                 stage,
                 groups,
                 parameters * _BF16,

@@ -71,6 +71,37 @@ def test_groups_as_wholes_are_as_exact_as_pair_by_pair(world, placement, size, m
         np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-9 * theirs.max())
 
 
+@pytest.mark.parametrize("placement", ["linear", "strided", "random"])
+@pytest.mark.parametrize("world", FABRICS.values(), ids=FABRICS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "halving_doubling_all_reduce",
+        "bruck_all_to_all",
+        "pairwise_all_to_all",
+        "hierarchical_all_to_all",
+        "double_tree_all_reduce",
+    ],
+)
+def test_groups_that_go_through_rounds_or_run_in_lockstep_are_as_exact_as_pair_by_pair(
+    name, world, placement, monkeypatch
+):
+    """All rounds at once, beside rings: times, and what links carried."""
+    fabric = clos(world["num"], **world["spec"])
+    both = (
+        collective(name, EP, groups(fabric, 16, placement)),
+        collective("ring_all_reduce", DP, groups(fabric, 32, "linear")),
+    )
+    in_groups = route_collectives(both, np.ones(2), fabric, Spray(), 7, 1)
+    monkeypatch.setattr(routes, "_stays_in_groups", lambda *_: False)
+    written_out = route_collectives(both, np.ones(2), fabric, Spray(), 7, 1)
+    ends, amounts = carried(in_groups, fabric)
+    expected_ends, expected = carried(written_out, fabric)
+    assert ends == pytest.approx(expected_ends, rel=1e-9)
+    for mine, theirs in zip(amounts, expected, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-9, atol=1e-9 * theirs.max())
+
+
 def test_groups_that_do_the_same_are_never_written_out(monkeypatch):
     """Of 16 groups of 64 only one of each class is routed, pair by pair; a million endpoints cost as little."""
     fabric = clos(1024)
