@@ -103,7 +103,7 @@ def _at_once(*parts: Traffic) -> Traffic:
 @cache
 def _fabric(machine: Machine) -> Fabric:
     """A Clos without oversubscription, of servers that hold one scale-up domain each."""
-    return Clos().build(Equipment(machine.num_ranks, _server(machine), _INTERCONNECT))
+    return Clos().build(Equipment(machine.num_ranks, _server(machine), _interconnect()))
 
 
 def _server(machine: Machine) -> Accelerator:
@@ -112,11 +112,12 @@ def _server(machine: Machine) -> Accelerator:
     return entry.model_copy(update={"scale_up_domain": size, "accelerators_per_host": size})
 
 
-#: Only to have ports and reach; rates are those of the machine.
-_INTERCONNECT = Interconnect(
-    port_rate_bytes_per_s=_PORT_BYTES_PER_S, nic="connectx8-800g", switch="tomahawk5", host_leaf="800g-dsp-dr8",
-    leaf_spine="800g-dsp-dr8", spine_core="800g-dsp-dr8",
-)  # fmt: skip
+def _interconnect() -> Interconnect:
+    """Only to have ports and reach; rates are those of the machine."""
+    return Interconnect(
+        port_rate_bytes_per_s=_PORT_BYTES_PER_S, nic="connectx8-800g", switch="tomahawk5", host_leaf="800g-dsp-dr8",
+        leaf_spine="800g-dsp-dr8", spine_core="800g-dsp-dr8",
+    )  # fmt: skip
 
 
 def _with_rates(fabric: Fabric, machine: Machine, scale_up_ratio: float, network_bytes_per_s: float) -> Fabric:

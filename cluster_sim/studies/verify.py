@@ -84,7 +84,8 @@ def verified(rows: Sequence[Measurement], backend: Backend) -> pa.Table:
            for name in ("row_id", "accelerator", "split", "operation", "num_ranks", "size_bytes", "measured_s")},
         "source_family": [place.family for place in places], "algorithm": list(algorithm),
         "predicted_s": list(predicted_s), "error_ratio": errors,
-        "note": ["; ".join(filter(None, (row.note, place.note))) for row, place in zip(rows, places, strict=True)],
+        "note": ["; ".join(filter(None, (row.note, place.why_not, *_assumptions(place.machine))))
+                 for row, place in zip(rows, places, strict=True)],
     })  # fmt: skip
 
 
@@ -95,12 +96,12 @@ class Place:
     Attributes:
         machine: None where it cannot be simulated.
         family: "scale-up", a kind of network, or the table's own words for it.
-        note: why not, or what was assumed.
+        why_not: why it cannot; "" where it can.
     """
 
     machine: Machine | None
     family: str
-    note: str
+    why_not: str = ""
 
 
 def place_of(row: Measurement) -> Place:
@@ -115,10 +116,8 @@ def place_of(row: Measurement) -> Place:
     if network and row.nic_bytes_per_s is None:
         return Place(None, family, "nic_gbps_per_accelerator is empty")
     links, entry = LINKS_OF[row.accelerator]
-    machine = Machine(
-        entry, links, network, row.domains, row.per_domain, (row.nic_bytes_per_s or 0.0) if network else 0.0
-    )
-    return Place(machine, family, _assumption(machine))
+    rate = row.nic_bytes_per_s if network and row.nic_bytes_per_s else 0.0
+    return Place(Machine(entry, links, network, row.domains, row.per_domain, rate), family)
 
 
 def _network_of(fabric: str) -> str | None:
@@ -131,11 +130,10 @@ def _network_of(fabric: str) -> str | None:
     return None
 
 
-def _assumption(machine: Machine) -> str:
+def _assumptions(machine: Machine | None) -> list[str]:
     """Whose figures are taken where nothing was fitted to a machine's own."""
-    owners = (machine.network, machine.rates) if machine.network else ()
-    other = [f"{owner}: figures of {stand_in(owner)}" for owner in owners if stand_in(owner) != owner]
-    return "; ".join(other)
+    owners = (machine.network, machine.rates) if machine is not None and machine.network else ()
+    return [f"{owner}: figures of {stand_in(owner)}" for owner in owners if stand_in(owner) != owner]
 
 
 def stand_in(owner: str) -> str:
