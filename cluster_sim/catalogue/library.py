@@ -1,4 +1,4 @@
-"""What NCCL, the library of collectives, adds to links: time to start and for each step, and the share of a rate it uses.
+"""What NCCL, the library of collectives, adds to links: time to start and for each step, and its share of their rate.
 
 Steps are multiples of the latencies that NCCL's own cost model has for its protocols, so that one number describes a
 network: 1 is what its authors found on InfiniBand.

@@ -1,20 +1,24 @@
 """Parameters of NCCL from measured collectives: the fit behind the catalogue's ``nccl`` figures.
 
-Only rows of the split ``calibrate`` are looked at. What is made small is the sum over rows of ln(1 + (e / s)**2), with e
-the error of the logarithm of the time: squares for errors below s, and little weight for tables from systems that were
-not well. A table counts as the square root of its rows. Few rows cannot pull a parameter far: each is held at what
+Only rows of the split ``calibrate`` are looked at. What is made small is the sum over rows of ln(1 + (e / s)**2), with
+e the error of the logarithm of the time: squares for errors below s, and little weight for tables from systems that
+were not well. A table counts as the square root of its rows. Few rows cannot pull a parameter far: each is held at what
 NCCL's cost model or the physics expects. A coordinate search finds it: the best algorithm changes with the parameters,
-so there are kinks.
+so there are kinks. Latencies are one for each kind of network, shares of the rate one for each kind of network and
+generation of accelerators: leaving out systems in turn, that predicted them better than latencies for each pair.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import exp
+from pathlib import Path
 
 import numpy as np
 
-from cluster_sim.backend import Backend
-from cluster_sim.studies.measured import Measurement
+from cluster_sim.backend import Backend, BackendName, choose_backend
+from cluster_sim.core import InputError
+from cluster_sim.results import check_output, claim_folder
+from cluster_sim.studies.measured import Measurement, read_measurements
 from cluster_sim.studies.nccl import Case, Choices, Parameter, channels_of, rates_of
 from cluster_sim.studies.transfer import seconds_per_byte
 from cluster_sim.studies.verify import LARGE_BYTES, choices_of, place_of
@@ -77,6 +81,34 @@ class Fit:
     expected: str
 
 
+def calibrate_table(
+    path: Path, output: Path | None = None, overwrite: bool = False, backend: BackendName = "numpy"
+) -> tuple[Path, tuple[Fit, ...]]:
+    """Fit to a table of measured collectives and write the catalogue's files.
+
+    Args:
+        path: the table, a CSV file as in ``studies.measured``.
+        output: folder; None for the next free ``results/calibrate-<name>-NNN``.
+        overwrite: replace what an earlier calibration left in ``output``.
+        backend: as in ``choose_backend``.
+
+    Returns:
+        (folder, fits).
+
+    Raises:
+        ConfigError: mistakes in the table; InputError: no rows to calibrate with; BackendError, OutputError.
+    """
+    chosen = choose_backend(backend)
+    check_output(output, overwrite)
+    fits = calibrate(read_measurements(path), chosen)
+    if not fits:
+        raise InputError(f"{path}: no row with split 'calibrate' can be simulated, so there is nothing to fit to")
+    folder = claim_folder(output, f"calibrate-{path.stem}", overwrite)
+    for name, text in as_yaml(fits).items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder, fits
+
+
 def calibrate(rows: Sequence[Measurement], backend: Backend) -> tuple[Fit, ...]:
     """Fit the parameters of all links and networks that the rows to calibrate with run over.
 
@@ -85,6 +117,8 @@ def calibrate(rows: Sequence[Measurement], backend: Backend) -> tuple[Fit, ...]:
         backend: what simulates the transfers.
     """
     usable = [row for row in rows if _is_usable(row)]
+    if not usable:
+        return ()
     problem = _Problem.of(usable, backend)
     values = _search(problem.loss, problem.expected, problem.most)
     changed = problem.rows_by_parameter()

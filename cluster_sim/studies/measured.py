@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -14,6 +15,8 @@ COLUMNS = (
     "size_bytes", "time_us", "split",
 )  # fmt: skip
 _OPTIONAL = ("algorithm_hint", "bus_gbytes_per_s", "source")
+#: Columns in which small values are printed as 0.
+_ROUNDED = ("bus_gbytes_per_s",)
 #: What tells a table of training steps.
 _STEP_COLUMN = "step_time_s"
 
@@ -42,7 +45,7 @@ WITHOUT_LINKS = {
 }
 
 #: Operations of nccl-tests: (bus bandwidth over buffer / time) of n ranks.
-OPERATIONS = {
+OPERATIONS: dict[str, Callable[[int], float]] = {
     "all_gather": lambda n: (n - 1) / n,
     "all_reduce": lambda n: 2 * (n - 1) / n,
     "alltoall": lambda n: (n - 1) / n,
@@ -240,18 +243,18 @@ class _Row:
             value = float(text)
         except ValueError:
             value = float("nan")
-        if not (isfinite(value) and value > 0) and not (name == "bus_gbytes_per_s" and value == 0):
-            self._wrong(f"{name}: expected a finite number above 0, or nothing; got {text!r}")
-            return 1.0
-        return value
+        if isfinite(value) and (value > 0 or (value == 0 and name in _ROUNDED)):
+            return value
+        self._wrong(f"{name}: expected a finite number above 0, or nothing; got {text!r}")
+        return 1.0
 
 
 def _domains(nodes: int, per_node: int, scale_up: str) -> tuple[int, int]:
     """(scale-up domains, ranks in each): a domain is a node, or a rack of 72; racks are filled evenly."""
     if "NVL72" not in scale_up.replace(" ", "").upper():
         return nodes, per_node
-    racks = next(racks for racks in range(1, nodes + 1) if nodes % racks == 0 and nodes // racks * per_node <= _RACK
-                 or racks == nodes)  # fmt: skip
+    fits = (racks for racks in range(1, nodes) if nodes % racks == 0 and nodes // racks * per_node <= _RACK)
+    racks = next(fits, nodes)
     return racks, nodes // racks * per_node
 
 

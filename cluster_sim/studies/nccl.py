@@ -2,9 +2,9 @@
 
 The time of an algorithm is launch + steps + transfer + ramp. Steps are counted as in NCCL's cost model (src/graph/
 tuning.cc), each at the latency of its protocol times a factor for the links; the wire is part of that. The transfer is
-simulated. A tree also has to be filled: with the best number of pieces a pipeline of latency L and transfer time T takes
-(sqrt(L) + sqrt(T))**2, so the ramp is 2 sqrt(L T), times a factor for pieces that are not the best. NCCL takes the
-algorithm and protocol that it expects to be fastest; here it is the fastest predicted.
+simulated. A tree also has to be filled: with the best number of pieces a pipeline of latency L and transfer time T
+takes (sqrt(L) + sqrt(T))**2, so the ramp is 2 sqrt(L T), times a factor for pieces that are not the best. NCCL takes
+the algorithm and protocol that it expects to be fastest; here it is the fastest predicted.
 """
 
 from collections.abc import Callable, Sequence
@@ -24,8 +24,9 @@ SECTIONS = ("nccl scale-up", "nccl network", "nccl rates")
 
 _RING_PROTOCOLS = ("nccl-ll", "nccl-ll128", "nccl-simple")
 _IN_NETWORK = "nccl-in-network"
-#: Channels to a single peer over the network, and the most ranks that get two [NCCL src/graph/paths.cc: two while
-#: twice the ranks are at most four times the 16 channels of a communicator].
+#: Channels to a single peer over the network, and the most ranks that get two [NCCL src/graph/paths.cc,
+#: ncclTopoGetNchannels: two while twice the ranks are at most four times the channels of a communicator; those are 16
+#: where rows to calibrate with drop between 32 and 64 ranks].
 _PEER_CHANNELS, _MOST_RANKS_WITH_TWO = 2, 32
 #: Fewest ranks of a domain for in-network reduction.
 _FEWEST_IN_NETWORK = 4
@@ -286,7 +287,8 @@ class Choices:
     @classmethod
     def of(cls, rows: Sequence[tuple[tuple[Case, ...], float]]) -> "Choices":
         """Choices of rows, each given as its cases and its size in bytes."""
-        flat = [(number, choice) for number, (cases, _) in enumerate(rows) for case in cases for choice in choices(case)]
+        ways = [[choice for case in cases for choice in choices(case)] for cases, _ in rows]
+        flat = [(number, choice) for number, found in enumerate(ways) for choice in found]
         numbers: dict[Parameter | None, int] = {None: 0}
         cases: dict[Case, int] = {}
 
@@ -317,10 +319,10 @@ class Choices:
         """
         latency_s = self.inside * values[self.inside_factor] + self.across * values[self.across_factor]
         ramp_s = 2 * self.has_ramp * values[self.ramp_factor] * np.sqrt(latency_s * transfer_s)
-        return values[self.launch] + latency_s + transfer_s + ramp_s
+        time_s: Array = values[self.launch] + latency_s + transfer_s + ramp_s
+        return time_s
 
     def fastest(self, times: Array) -> Array:
         """int64[R]: the fastest choice of every row; the first of equals."""
-        order = np.lexsort((times, np.repeat(np.arange(len(self.row_starts) - 1), np.diff(self.row_starts))))
-        found: Array = order[self.row_starts[:-1]]
-        return found
+        order: Array = np.lexsort((times, np.repeat(np.arange(len(self.row_starts) - 1), np.diff(self.row_starts))))
+        return order[self.row_starts[:-1]]

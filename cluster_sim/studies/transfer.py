@@ -62,7 +62,7 @@ def _in_network(case: Case, groups: Groups) -> Traffic:
 
 
 def _fabric_reduction(case: Case, groups: Groups) -> Traffic:
-    """The buffer once up and once down the network; an all-gather gets all of it from the switches, its own part too."""
+    """The buffer once up and once down the network; an all-gather gets all of it from there, its own part too."""
     inside, between = _levels(groups, case.machine)
     reduced = COLLECTIVES["sharp_all_reduce"](between, 1 / case.machine.per_domain)
     if case.machine.per_domain == 1:
