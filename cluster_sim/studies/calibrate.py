@@ -69,7 +69,7 @@ class Fit:
     Attributes:
         parameter: which.
         value: in SI units.
-        num_rows: rows that it was fitted to, whose time it can change.
+        num_rows: rows that it was fitted to, whose time it changes.
         sources: where those stand.
         expected: why it is what it is where no row says more.
     """
@@ -121,7 +121,7 @@ def calibrate(rows: Sequence[Measurement], backend: Backend) -> tuple[Fit, ...]:
         return ()
     problem = _Problem.of(usable, backend)
     values = _search(problem.loss, problem.expected, problem.most)
-    changed = problem.rows_by_parameter()
+    changed = problem.rows_by_parameter(values)
     return tuple(
         Fit(parameter, float(value), len(numbers), _sources([usable[row] for row in numbers]), _expected(parameter)[2])
         for parameter, value, numbers in zip(problem.parameters, values[1:], changed, strict=True)
@@ -209,24 +209,25 @@ class _Problem:
         per_byte = np.maximum(self.inside_s / values[self.inside_share], across_s)
         return self.ways.times(values, self.ways.wire_bytes * per_byte[self.ways.case])
 
+    def fastest(self, values: Array) -> Array:
+        """float64[R]: seconds of the fastest choice of every row."""
+        times: Array = np.minimum.reduceat(self.times(values), self.ways.row_starts[:-1])
+        return times
+
     def loss(self, values: Array) -> float:
         """See the module."""
-        error = np.log(np.minimum.reduceat(self.times(values), self.ways.row_starts[:-1]) / self.measured_s)
+        error = np.log(self.fastest(values) / self.measured_s)
         pull = self.held * np.log(values / self.expected) ** 2
         return float((self.weight * np.log1p((error / _SCALE) ** 2)).sum() + pull.sum())
 
-    def rows_by_parameter(self) -> list[Array]:
-        """int64[...] for each parameter: rows of which some choice depends on it."""
-        ways = self.ways
-        row = np.repeat(np.arange(len(self.measured_s)), np.diff(ways.row_starts))
-        used = (
-            ways.launch, ways.inside_factor, ways.across_factor, ways.ramp_factor, self.inside_share[ways.case],
-            self.across_share[ways.case], self.channel[ways.case],
-        )  # fmt: skip
-        return [
-            np.unique(np.concatenate([row[column == number] for column in used]))
-            for number in range(1, len(self.parameters) + 1)
-        ]
+    def rows_by_parameter(self, values: Array) -> list[Array]:
+        """int64[...] for each parameter: rows whose time it changes, were it a hundredth more or less."""
+        at_best = self.fastest(values)
+        found = []
+        for number in range(1, len(values)):
+            near = [np.where(np.arange(len(values)) == number, values * factor, values) for factor in (0.99, 1.01)]
+            found.append(np.flatnonzero(np.any([self.fastest(tried) != at_best for tried in near], axis=0)))
+        return found
 
 
 def _across_s(case: Case, backend: Backend) -> float:

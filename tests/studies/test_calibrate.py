@@ -73,8 +73,7 @@ def test_transfers_put_aside_for_the_fit_are_those_that_are_simulated():
     ]
     problem = _Problem.of(rows, NUMPY)
     values = np.array([1.0, *map(catalogued, problem.parameters)])
-    fastest = np.minimum.reduceat(problem.times(values), problem.ways.row_starts[:-1])
-    assert fastest == pytest.approx(predict(rows, NUMPY)[1], rel=1e-9, abs=0)
+    assert problem.fastest(values) == pytest.approx(predict(rows, NUMPY)[1], rel=1e-9, abs=0)
 
 
 def test_the_files_can_be_read_as_the_catalogue_and_say_where_figures_are_from(tmp_path):

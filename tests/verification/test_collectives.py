@@ -92,6 +92,7 @@ def test_the_catalogue_has_what_the_fit_gives():
     for fit in fits:
         owner, field = fit.parameter
         figure = known[owner].figures[field]
-        assert math.isclose(figure.typical, fit.value, rel_tol=1e-3), fit.parameter
         assert (figure.status == "D") == (fit.num_rows > 0)
-    assert sum(figure.status == "D" for entry in known.values() for figure in entry.figures.values()) == len(fits)
+        assert math.isclose(figure.typical, fit.value, rel_tol=1e-3 if fit.num_rows else 0.01), fit.parameter
+    num_fitted = sum(figure.status == "D" for entry in known.values() for figure in entry.figures.values())
+    assert num_fitted == sum(fit.num_rows > 0 for fit in fits)
