@@ -3,6 +3,7 @@
 from cluster_sim.catalogue.entries import Accelerator, Constants, Entry, Nic, Ocs, ScaleUp, Switch, Technology
 from cluster_sim.catalogue.figure import Figure
 from cluster_sim.catalogue.interconnect import Interconnect, LinkEnds
+from cluster_sim.catalogue.library import NcclNetwork, NcclProtocol, NcclRates, NcclScaleUp
 from cluster_sim.catalogue.load import (
     SECTIONS,
     accelerator,
@@ -23,6 +24,10 @@ __all__ = [
     "Figure",
     "Interconnect",
     "LinkEnds",
+    "NcclNetwork",
+    "NcclProtocol",
+    "NcclRates",
+    "NcclScaleUp",
     "Nic",
     "Ocs",
     "ScaleUp",

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from cluster_sim.catalogue.entries import Accelerator, Constants, Entry, Nic, Ocs, ScaleUp, Switch, Technology
+from cluster_sim.catalogue.library import NcclNetwork, NcclProtocol, NcclRates, NcclScaleUp
 from cluster_sim.core import UnknownNameError, read_document, read_spec
 
 _DATA = Path(__file__).parent / "data"
@@ -19,6 +20,10 @@ SECTIONS: dict[str, tuple[str, type[Entry]]] = {
     "ocs": ("ocs", Ocs),
     "scale-up link": ("scale_up", ScaleUp),
     "accelerator": ("accelerators", Accelerator),
+    "nccl protocol": ("nccl_protocols", NcclProtocol),
+    "nccl scale-up": ("nccl_scale_up", NcclScaleUp),
+    "nccl network": ("nccl_networks", NcclNetwork),
+    "nccl rates": ("nccl_rates", NcclRates),
 }
 
 

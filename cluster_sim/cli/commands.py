@@ -32,6 +32,23 @@ def _common(command: F) -> F:
     return command
 
 
+_TABLE = click.argument("table", type=click.Path(path_type=Path))
+
+
+def _in_folder(command: F) -> F:
+    """Options of commands that read a table of measurements."""
+    for option in reversed(
+        (
+            click.option("--output", type=click.Path(path_type=Path), help="Folder for the results, new or empty."),
+            click.option("--overwrite", is_flag=True, help="Replace an earlier run in --output."),
+            click.option("--backend", default="numpy", show_default=True, help="auto, numpy, numba or cupy."),
+            click.option("--quiet", is_flag=True, help="Print nothing but errors."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="cluster-sim")
 @click.option("--verbose", "-v", count=True, help="Log phases (-v) or engine events (-vv).")
@@ -138,6 +155,36 @@ def check(file: Path, **options: Any) -> None:
         from cluster_sim.cli.topology import check_fabric
 
         check_fabric(file, where, **options)
+
+
+@main.command()
+@_TABLE
+@_in_folder
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line instead of tables.")
+def verify(table: Path, **options: Any) -> None:
+    """Simulate every row of TABLE, measured collectives, and say how far off it is.
+
+    TABLE is a CSV file with a line for each run of nccl-tests: row_id, accelerator, nodes, accelerators_per_node,
+    nic_gbps_per_accelerator, scale_up, fabric, op, size_bytes, time_us, split. Writes verify.arrow.
+    """
+    with errors_for_humans():
+        from cluster_sim.cli.verify import run_verification
+
+        run_verification(table, **options)
+
+
+@main.command()
+@_TABLE
+@_in_folder
+def calibrate(table: Path, **options: Any) -> None:
+    """Fit the catalogue's figures of NCCL to the rows of TABLE whose split is 'calibrate'.
+
+    Writes them as YAML files; the catalogue has those of the tables that its sources name.
+    """
+    with errors_for_humans():
+        from cluster_sim.cli.verify import run_calibration
+
+        run_calibration(table, **options)
 
 
 @main.command()

@@ -1,6 +1,7 @@
 """Results for people: tables and figures."""
 
 from cluster_sim.reports.drawing import draw_fabric
+from cluster_sim.reports.errors import errors
 from cluster_sim.reports.fabric import fabric_table, findings
 from cluster_sim.reports.figure import draw_comparison
 from cluster_sim.reports.table import ranking, step
@@ -10,6 +11,7 @@ __all__ = [
     "draw_comparison",
     "draw_fabric",
     "engineering",
+    "errors",
     "fabric_table",
     "findings",
     "percent",

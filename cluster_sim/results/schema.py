@@ -138,6 +138,23 @@ FLOWS = pa.schema(
     ]
 )
 
+VERIFY = pa.schema(
+    [
+        column("row_id", _TEXT, "", "name of the measured row"),
+        column("accelerator", _TEXT, "", "as the table has it"),
+        column("source_family", _TEXT, "", "what it ran over: scale-up, or the kind of network"),
+        column("split", _TEXT, "", "calibrate: may have set parameters; test: a score only"),
+        column("operation", _TEXT, "", "collective"),
+        column("algorithm", _TEXT, "", "the fastest predicted, with its protocol; null if not simulated"),
+        column("num_ranks", _INT, "1", "accelerators that take part"),
+        column("size_bytes", _FLOAT, "B", "buffer, as nccl-tests counts it"),
+        column("measured_s", _FLOAT, "s", "time of one collective"),
+        column("predicted_s", _FLOAT, "s", "the same, simulated; null if not simulated"),
+        column("error_ratio", _FLOAT, "1", "predicted over measured, less 1; null if not simulated"),
+        column("note", _TEXT, "", "why a row could not be simulated, or what was assumed"),
+    ]
+)
+
 SCHEMAS: dict[str, pa.Schema] = {
     "summary": SUMMARY,
     "tasks": TASKS,
@@ -146,6 +163,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "events": EVENTS,
     "bom": BOM,
     "flows": FLOWS,
+    "verify": VERIFY,
 }
 
 Rows = Sequence[Mapping[str, Any]]
