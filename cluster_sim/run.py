@@ -121,7 +121,7 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
     """
     job, interconnect = scenario.job, scenario.interconnect
     announce("building the fabric")
-    fabric = scenario.topology.build(Equipment(job.accelerators, job.accelerator_entry, interconnect))
+    fabric = scenario.topology.fabric(Equipment(job.accelerators, job.accelerator_entry, interconnect))
     costs = LinkCosts.of(fabric, ("", "scale_up") if job.reduces_inside else ("",)) if job.algorithms.has_auto else None
     program = plan(job, fabric.endpoint_domain, fabric.endpoint_pod, costs)
     announce("routing")
@@ -183,7 +183,7 @@ def _unverified(done: _Simulated) -> tuple[str, ...]:
     timing += [(job.accelerator, job.accelerator_entry, ("gemm_efficiency", "memory_efficiency", "kernel_overhead"))]
     timing += [(interconnect.switch, interconnect.switch_entry, ("latency",))]
     timing += [(interconnect.nic, interconnect.nic_entry, ("latency",))]
-    for tier in done.fabric.tiers[1:]:
+    for tier in (tier for tier in done.fabric.tiers if not tier.startswith("scale_up")):
         used = ("latency", "reach", "optical_margin") if tier == "spine_ocs" else ("latency", "reach")
         timing += [(name, entry, used) for name, entry in interconnect.ends(tier).by_name.items()]
     link = job.accelerator_entry.scale_up
@@ -276,4 +276,4 @@ def _links(done: _Simulated) -> pa.Table:
 
 def _technologies(done: _Simulated) -> Array:
     inside, ends = done.scenario.job.accelerator_entry.scale_up, done.scenario.interconnect.ends
-    return np.array([inside if tier == "scale_up" else ends(tier).label for tier in done.fabric.tiers])
+    return np.array([inside if tier.startswith("scale_up") else ends(tier).label for tier in done.fabric.tiers])

@@ -47,7 +47,7 @@ def test_every_job_loads(path):
 def test_every_fabric_is_built_from_an_interconnect(path, tmp_path):
     option = ROOT / "configs" / "compare-trillion.yaml"
     config, _ = read_fabric(path, interconnect=f"{option}:dsp-1.6t-twin")
-    fabric = config.topology.build(config.equipment)
+    fabric = config.topology.fabric(config.equipment)
     assert fabric.num_endpoints == config.accelerators
     assert fabric.num_pods in (1, 2)
 

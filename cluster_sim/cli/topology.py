@@ -25,7 +25,7 @@ def show(
     config, where.document = read_fabric(path, **chosen)
     if picture:
         check_output(output, overwrite)
-    fabric = config.topology.build(config.equipment)
+    fabric = config.topology.fabric(config.equipment)
     found, bill = survey(fabric), bill_of_materials(fabric, config.interconnect)
     pictures: tuple[Path, ...] = ()
     if picture:
@@ -50,7 +50,7 @@ def check_fabric(path: Path, where: Where, as_json: bool, **chosen: Any) -> None
     """``cluster-sim topology check``; exit code 1 where something is wrong."""
     config, where.document = read_fabric(path, **chosen)
     try:
-        found = check(config.topology.build(config.equipment), config.interconnect)
+        found = check(config.topology.fabric(config.equipment), config.interconnect)
     except NotBuildableError as error:
         found = (Finding("buildable", "ports, reach, rates and loss budgets of the parts", error.args[0]),)
     if as_json:

@@ -56,7 +56,7 @@ def bill_of_materials(fabric: Fabric, interconnect: Interconnect) -> tuple[Item,
     items: list[Item] = []
     for number, tier in enumerate(fabric.tiers):
         up = np.flatnonzero(fabric.links.tier == number)[::2]
-        if tier != _INSIDE_THE_SERVER and len(up):
+        if not tier.startswith(_INSIDE_THE_SERVER) and len(up):
             items += _links(tier, up, fabric, interconnect)
     return (
         *items,

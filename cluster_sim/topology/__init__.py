@@ -12,6 +12,7 @@ from cluster_sim.topology.hyperx import HyperX
 from cluster_sim.topology.ocs_spine import OcsSpine
 from cluster_sim.topology.ocs_torus import OcsTorus
 from cluster_sim.topology.rail_only import RailOnly
+from cluster_sim.topology.scale_up import ScaleUpDomain
 from cluster_sim.topology.slim_fly import SlimFly
 from cluster_sim.topology.survey import Survey, survey
 from cluster_sim.topology.torus import Torus
@@ -30,6 +31,7 @@ __all__ = [
     "OcsSpine",
     "OcsTorus",
     "RailOnly",
+    "ScaleUpDomain",
     "SlimFly",
     "Survey",
     "Topology",

@@ -1,11 +1,12 @@
 """What every topology is: a Spec that builds a Fabric from parts."""
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cluster_sim.catalogue import Accelerator, Interconnect
 from cluster_sim.core import Registry, Spec
 from cluster_sim.tables import Fabric
+from cluster_sim.topology.scale_up import ScaleUpDomain
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +25,27 @@ class Equipment:
 
 
 class Topology(Spec):
-    """Base of all topologies."""
+    """Base of all topologies.
+
+    Attributes:
+        scale_up: the domains inside which accelerators are joined besides.
+    """
+
+    scale_up: ScaleUpDomain = ScaleUpDomain()
 
     @property
     def own_size(self) -> int | None:
         """Accelerators that its description asks for; None where it joins any number."""
         return None
 
+    def fabric(self, equipment: Equipment) -> Fabric:
+        """What ``build`` makes, with scale-up domains as asked for; raises as it does."""
+        sized = replace(equipment, accelerator=self.scale_up.sized(equipment.accelerator))
+        return self.scale_up.joined(self.build(sized), sized.accelerator)
+
     @abstractmethod
     def build(self, equipment: Equipment) -> Fabric:
-        """The fabric, with capacities, latencies and lengths.
+        """The fabric, with capacities, latencies and lengths; scale-up domains have one switch each.
 
         Raises:
             NotBuildableError: ports, reach, loss budget or NICs do not allow it; carries every reason.

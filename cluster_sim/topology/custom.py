@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from cluster_sim.core import (
     BytesPerSecond,
@@ -23,6 +23,7 @@ from cluster_sim.tables import NODE_KINDS, NONE, Array, Fabric, Links
 from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
 from cluster_sim.topology.equip import equip
 from cluster_sim.topology.graph_paths import Edges, GraphPaths
+from cluster_sim.topology.scale_up import ScaleUpDomain
 from cluster_sim.topology.wiring import Tier
 
 _TIERS = ("scale_up", "host_leaf", "leaf_spine", "spine_core")
@@ -39,6 +40,13 @@ class Custom(Topology):
 
     kind: Literal["custom"] = "custom"
     graph: str = Field(min_length=1)
+
+    @field_validator("scale_up")
+    @classmethod
+    def _is_drawn(cls, scale_up: ScaleUpDomain) -> ScaleUpDomain:
+        if scale_up != ScaleUpDomain():
+            raise ValueError("draw the scale-up switches into the graph, with the attribute 'domain' of its endpoints")
+        return scale_up
 
     @property
     def own_size(self) -> int:
