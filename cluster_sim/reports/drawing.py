@@ -9,7 +9,7 @@ import numpy as np
 from cluster_sim.core import bit_rate
 from cluster_sim.reports.layers import draw_layers
 from cluster_sim.reports.ring import draw_ring
-from cluster_sim.tables import Fabric
+from cluster_sim.tables import NODE_KINDS, Fabric
 
 #: Told apart by colour-blind readers [Okabe and Ito 2008].
 _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -54,9 +54,9 @@ def draw_fabric(
 
 
 def has_no_layers(fabric: Fabric) -> bool:
-    """Whether switches, or accelerators, are joined to their like."""
-    kind, links = fabric.node_kind, fabric.links
-    return bool((kind[links.src] == kind[links.dst]).any())
+    """Whether switches, or accelerators, are joined to their like; those of scale-up domains do not count."""
+    src, dst = fabric.node_kind[fabric.links.src], fabric.node_kind[fabric.links.dst]
+    return bool(((src == dst) & (src != NODE_KINDS.index("scale_up_switch"))).any())
 
 
 def _legend(figure: Any, fabric: Fabric, technologies: Sequence[str], colours: Sequence[str]) -> None:
