@@ -11,7 +11,7 @@ from cluster_sim.tables import Array, Fabric
 from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
 from cluster_sim.topology.floor_plan import FloorPlan
 from cluster_sim.topology.graph import Joins, build_graph, no_joins
-from cluster_sim.topology.torus import check_twist, joined_torus
+from cluster_sim.topology.torus import check_size, check_twist, joined_torus
 
 
 @TOPOLOGIES.register("ocs_torus")
@@ -53,11 +53,7 @@ class OcsTorus(Topology):
 
     def build(self, equipment: Equipment) -> Fabric:
         """See Topology.build."""
-        if prod(self.shape) != equipment.num_endpoints:
-            raise NotBuildableError(
-                (f"a slice of {' x '.join(map(str, self.shape))} has {prod(self.shape)} accelerators, not "
-                 f"{equipment.num_endpoints}; change the shape",)
-            )  # fmt: skip
+        check_size("slice", self.shape, equipment)
         place = np.stack(np.unravel_index(np.arange(prod(self.shape)), self.shape))
         cube = np.ravel_multi_index(tuple(place // self.cube), tuple(side // self.cube for side in self.shape))
         within = np.ravel_multi_index(tuple(place % self.cube), (self.cube,) * 3)

@@ -47,17 +47,22 @@ class Torus(Topology):
 
     def build(self, equipment: Equipment) -> Fabric:
         """See Topology.build."""
-        if prod(self.shape) != equipment.num_endpoints:
-            raise NotBuildableError(
-                (f"a torus of {' x '.join(map(str, self.shape))} has {prod(self.shape)} accelerators, not "
-                 f"{equipment.num_endpoints}; change the shape",)
-            )  # fmt: skip
+        check_size("torus", self.shape, equipment)
         near, far, _ = joined_torus(self.shape, self.twisted, self.cube)
         place = np.stack(np.unravel_index(np.arange(prod(self.shape)), self.shape))
         cubes = tuple(-(-side // self.cube) for side in self.shape)
         cube = np.ravel_multi_index(tuple(place // self.cube), cubes)
         seat = np.argsort(np.argsort(cube, kind="stable"), kind="stable")
         return build_graph(Joins(near, far), len(seat), 0, equipment, self.floor, seat)
+
+
+def check_size(what: str, shape: tuple[int, ...], equipment: Equipment) -> None:
+    """NotBuildableError unless the shape has as many places as there are accelerators."""
+    if prod(shape) != equipment.num_endpoints:
+        raise NotBuildableError(
+            (f"a {what} of {' x '.join(map(str, shape))} has {prod(shape)} accelerators, not "
+             f"{equipment.num_endpoints}; change the shape",)
+        )  # fmt: skip
 
 
 def check_twist(shape: tuple[int, ...], twisted: bool) -> None:
