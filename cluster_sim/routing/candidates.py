@@ -61,7 +61,8 @@ def some_paths(num_paths: Array, src: Array, dst: Array, key: int, most: int) ->
     first = num_paths[:, None] * part // len(part)
     width = np.maximum(num_paths[:, None] * (part + 1) // len(part) - first, 1).astype(np.uint64)
     pair = scrambled(scrambled(src.astype(np.uint64) + np.uint64(key)) ^ dst.astype(np.uint64))
-    return first + (scrambled(pair[:, None] + part.astype(np.uint64)) % width).astype(np.int64)
+    chosen: Array = first + (scrambled(pair[:, None] + part.astype(np.uint64)) % width).astype(np.int64)
+    return chosen
 
 
 def key_of(key: int, number: int) -> int:
