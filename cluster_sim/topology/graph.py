@@ -26,8 +26,9 @@ class Joins(NamedTuple):
 
 
 def build_graph(
-    joins: Joins, num_routers: int, per_router: int, equipment: Equipment, floor: FloorPlan, seat: Array | None = None
-) -> Fabric:
+    joins: Joins, num_routers: int, per_router: int, equipment: Equipment, floor: FloorPlan, seat: Array | None = None,
+    far_length: int = 1,
+) -> Fabric:  # fmt: skip
     """Accelerators below routers that are joined to each other.
 
     Args:
@@ -38,6 +39,7 @@ def build_graph(
         equipment: accelerators, technologies and switches.
         floor: where racks stand.
         seat: int64[routers], as which accelerator each router would stand in the hall; None for the middle of its own.
+        far_length: what a link of ``joins.far`` adds to the length of a path, in links of ``joins.near``.
 
     Raises:
         NotBuildableError: with every reason.
@@ -74,7 +76,8 @@ def build_graph(
             router=router.astype(np.int32), host_link=2 * np.int32(n) + up if per_router else np.full_like(up, NONE),
             domain=domain, scale_up_link=up,
             edges=Edges.of(
-                num_routers, links.src[between] - first_router, links.dst[between] - first_router, between
+                num_routers, links.src[between] - first_router, links.dst[between] - first_router, between,
+                length=np.where(links.tier[between] == len(below) + 2, far_length, 1),
             ),
             passes=np.ones(num_routers, bool),
         ),

@@ -20,6 +20,7 @@ class Edges:
         dst: int32[K].
         link: int32[K], the link it crosses.
         far_link: int32[K], the link that the light goes on over behind an OCS; NONE without.
+        length: int16[K], what a path over it is longer, > 0; 1 where a shortest path is one with the fewest edges.
         starts: int64[S+1], where the edges of each router start.
     """
 
@@ -27,16 +28,26 @@ class Edges:
     dst: Array
     link: Array
     far_link: Array
+    length: Array
     starts: Array
 
     @classmethod
-    def of(cls, num_routers: int, src: Array, dst: Array, link: Array, far_link: Array | None = None) -> "Edges":
+    def of(
+        cls, num_routers: int, src: Array, dst: Array, link: Array, far_link: Array | None = None,
+        length: Array | None = None,
+    ) -> "Edges":  # fmt: skip
         """Any order of edges; those of a router keep theirs."""
         order = np.argsort(src, kind="stable")
         far = np.full(len(src), NONE) if far_link is None else far_link
         starts = starts_of(np.bincount(src, minlength=num_routers))
+        long = np.ones(len(src), np.int16) if length is None else length[order].astype(np.int16)
         src, dst, link, far = (column[order].astype(np.int32) for column in (src, dst, link, far))
-        return cls(src, dst, link, far, starts)
+        return cls(src, dst, link, far, long, starts)
+
+    def chosen(self, is_kept: Array) -> "Edges":
+        """Some of the edges, bool[K]."""
+        columns = (column[is_kept] for column in (self.src, self.dst, self.link, self.far_link, self.length))
+        return Edges.of(len(self.starts) - 1, *columns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,7 +168,8 @@ class GraphPaths:
         edge, owner = ragged_ranges(starts[here], degree), np.repeat(np.arange(len(here)), degree)
         there = self.edges.dst[edge]
         left = self._steps[there, target[owner]]
-        nearer = (left == self._steps[here, target][owner] - 1) & (self.passes[there] | (left == 0))
+        nearer = left == self._steps[here, target][owner] - self.edges.length[edge]
+        nearer &= (left >= 0) & (self.passes[there] | (left == 0))
         return owner[nearer], edge[nearer], self._counts[there[nearer], target[owner[nearer]]]
 
     def _spread(self, src: Array, dst: Array) -> tuple[Array, Array, Array]:
@@ -194,7 +206,7 @@ class GraphPaths:
 
     @property
     def _steps(self) -> Array:
-        """int16[S, T]: edges on the shortest path from each router to each with endpoints; NONE where there is none."""
+        """int16[S, T]: length of the shortest paths from each router to each with endpoints; NONE without any."""
         return self._tables[0]
 
     @property
@@ -211,20 +223,23 @@ class GraphPaths:
         return steps, counts
 
     def _toward(self, targets: Array) -> tuple[Array, Array]:
-        """Breadth first from all targets at once, backwards along the edges."""
+        """Nearest first from all targets at once, backwards along the edges."""
         edges, shape = self.edges, (len(self.passes), len(targets))
         steps, counts = np.full(shape, NONE, np.int16), np.zeros(shape)
         steps[targets, np.arange(len(targets))], counts[targets, np.arange(len(targets))] = 0, 1.0
         leaves = np.flatnonzero(np.diff(edges.starts))  # reduceat is wrong for routers without edges
-        step = 0
-        while len(leaves):
-            is_nearer = (steps[edges.dst] == step) & (self.passes[edges.dst][:, None] | (step == 0))
+        step, last = 0, 0
+        longest = int(edges.length.max(initial=1))
+        while len(leaves) and step < last + longest:
+            step += 1
+            left = step - edges.length.astype(np.int64)
+            is_open = (left >= 0) & (self.passes[edges.dst] | (left == 0))
+            is_nearer = (steps[edges.dst] == left[:, None]) & is_open[:, None]
             amounts = np.where(is_nearer, counts[edges.dst], 0.0)
             reached = np.zeros(shape)
             reached[leaves] = np.add.reduceat(amounts, edges.starts[leaves], axis=0)
             is_new = (reached > 0) & (steps == NONE)
-            if not is_new.any():
-                break
-            step += 1
+            if is_new.any():
+                last = step
             steps[is_new], counts[is_new] = step, reached[is_new]
         return steps, counts
