@@ -17,7 +17,7 @@ _INCLUDES = (
 
 
 #: Where the name of a file of another format may stand.
-_FILES = (("topology", "graph"), ("compare", "topologies", "*", "graph"))
+_FILES = (("routing", "file"), ("topology", "graph"), ("compare", "topologies", "*", "graph"))
 
 
 def load_config(path: str | Path, settings: Sequence[str] = ()) -> RunConfig | CompareConfig:

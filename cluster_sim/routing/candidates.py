@@ -40,7 +40,9 @@ def num_paths_of(src: Array, dst: Array, fabric: Fabric, circuits: Circuits | No
     num_paths = fabric.paths.count(src, dst, circuits)
     if len(num_paths) and num_paths.min() == 0:
         edge = int(num_paths.argmin())
-        raise NotBuildableError((f"endpoint {src[edge]} has no path to endpoint {dst[edge]}",))
+        why = "every one lacks a circuit or crosses a failed link, or the graph is in parts"
+        pairs = f"{np.count_nonzero(num_paths == 0)} of {len(num_paths)} pairs have none"
+        raise NotBuildableError((f"endpoint {src[edge]} has no path to endpoint {dst[edge]} ({pairs}): {why}",))
     return num_paths
 
 

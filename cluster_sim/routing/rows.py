@@ -21,7 +21,9 @@ def _rows(fabric: Fabric, setting: Circuits | None, circuits: Array) -> Rows:
     row = np.where(links.bundle == NONE, NONE, np.arange(len(links))).astype(np.int32)
     capacity = np.concatenate([np.where(row == NONE, 0.0, links.capacity_bytes_per_s), np.zeros(len(circuits))])
     if setting is not None:
-        number = len(links) + np.searchsorted(circuits, setting.ends)
-        row[setting.in_link] = row[setting.out_link] = number
-        capacity[number] = links.capacity_bytes_per_s[setting.in_link]
+        into, out = links.capacity_bytes_per_s[setting.in_link], links.capacity_bytes_per_s[setting.out_link]
+        lit = (into > 0) & (out > 0)  # not so where a fixed link has failed
+        number = (len(links) + np.searchsorted(circuits, setting.ends))[lit]
+        row[setting.in_link[lit]] = row[setting.out_link[lit]] = number
+        capacity[number] = into[lit]
     return Rows(capacity, row)

@@ -6,7 +6,7 @@ import numpy as np
 from pydantic import Field
 
 from cluster_sim.backend import Backend
-from cluster_sim.kernels import added_up, segment_min
+from cluster_sim.kernels import added_up, scrambled, segment_min, segment_sum
 from cluster_sim.routing.base import ROUTINGS, Hops, Routing
 from cluster_sim.routing.candidates import num_paths_of, some_paths
 from cluster_sim.routing.rows import Settings, rows_of_links
@@ -54,17 +54,30 @@ class Wcmp(Routing):
         return Hops(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
     def _weighted(self, src: Array, dst: Array, choice: Array, fabric: Fabric, circuits: Circuits | None) -> Hops:
-        """The candidates ``choice``, int64[E, k], of each pair, each number once."""
+        """The candidates ``choice``, int64[E, k], of each pair, each path once: it may stand in for failed ones."""
         is_new = np.append(np.ones((len(choice), 1), bool), choice[:, 1:] != choice[:, :-1], axis=1)
         owner = np.repeat(np.arange(len(src), dtype=np.int32), is_new.sum(axis=1))
         path, link = fabric.paths.links(src[owner], dst[owner], choice[is_new], circuits)
         starts = starts_of(np.bincount(path, minlength=len(owner)))
         carries = segment_min(fabric.links.capacity_bytes_per_s[link], starts)
         weight = np.ones(len(owner)) if self.oblivious else carries
+        weight = np.where(_is_first(owner, segment_sum(scrambled(link), starts)), weight, 0.0)
         total = np.bincount(owner, weights=weight, minlength=len(src))
         share = (weight / total[owner])[path]
-        hop_starts, hop_link, hop_share = added_up(owner[path], link, share, len(src), len(fabric.links))
+        used = share > 0
+        hop_starts, hop_link, hop_share = added_up(
+            owner[path][used], link[used], share[used], len(src), len(fabric.links)
+        )
         return Hops(np.repeat(np.arange(len(src), dtype=np.int32), np.diff(hop_starts)), hop_link, hop_share)
+
+
+def _is_first(owner: Array, signature: Array) -> Array:
+    """bool[P]: paths that no path before has the same owner and signature as."""
+    order = np.lexsort((signature, owner))
+    repeats = (np.diff(owner[order]) == 0) & (np.diff(signature[order]) == 0)
+    is_first = np.ones(len(owner), bool)
+    is_first[order[1:][repeats]] = False
+    return is_first
 
 
 def _is_alike(fabric: Fabric) -> bool:

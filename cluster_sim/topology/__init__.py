@@ -4,6 +4,7 @@ from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
 from cluster_sim.topology.clos import Clos
 from cluster_sim.topology.custom import Custom
 from cluster_sim.topology.dragonfly import Dragonfly
+from cluster_sim.topology.failed import FailedLinks, node_of, without_links
 from cluster_sim.topology.fat_tree import FatTree
 from cluster_sim.topology.floor_plan import FloorPlan
 from cluster_sim.topology.full_mesh import FullMesh
@@ -19,6 +20,7 @@ __all__ = [
     "Custom",
     "Dragonfly",
     "Equipment",
+    "FailedLinks",
     "FatTree",
     "FloorPlan",
     "FullMesh",
@@ -28,4 +30,6 @@ __all__ = [
     "SlimFly",
     "Topology",
     "Torus",
+    "node_of",
+    "without_links",
 ]
