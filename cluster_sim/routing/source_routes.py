@@ -59,11 +59,8 @@ class SourceRoutes(Routing):
         here, missing = np.flatnonzero(is_there), np.flatnonzero(~is_there)
         if len(missing) and self.others == "none":
             ends = f"from endpoint {traffic.edge_src[missing[0]]} to endpoint {traffic.edge_dst[missing[0]]}"
-            raise NotBuildableError(
-                (
-                    f"{self.file} has no route {ends}, nor for {len(missing) - 1} more pairs; add them, or 'others: ecmp'",
-                )
-            )
+            more = f"nor for {len(missing) - 1} more pairs; add them, or 'others: ecmp'"
+            raise NotBuildableError((f"{self.file} has no route {ends}, {more}",))
         counts = np.diff(routes.starts)[place[here]] if len(here) else np.zeros(0, np.int64)
         link = routes.link[ragged_ranges(routes.starts[place[here]], counts)] if len(here) else np.zeros(0, np.int32)
         rest = Traffic.between(traffic.edge_src[missing], traffic.edge_dst[missing], 1.0)
@@ -80,7 +77,13 @@ class SourceRoutes(Routing):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Routes:
-    """int64[R] ``pair``, src * endpoints + dst, ascending; int32[H] ``link``, grouped by pair; int64[R+1] ``starts``."""
+    """Routes by pair.
+
+    Attributes:
+        pair: int64[R], src * endpoints + dst, ascending.
+        link: int32[H], in order from src to dst, grouped by pair.
+        starts: int64[R+1], where each pair's links start.
+    """
 
     pair: Array
     link: Array
@@ -107,12 +110,9 @@ def _read(path: Path) -> _Written:
         raise ConfigError((f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}",)) from error
     header = rows[0][1] if rows else []
     if header not in _HEADERS:
-        raise ConfigError(
-            (f"{path}:1: expected the header 'src,dst,links' or 'src,dst,nodes', got {','.join(header)!r}",)
-        )
-    wrong = [
-        f"{path}:{line}: expected {len(header)} columns, got {len(row)}" for line, row in rows[1:] if len(row) != 3
-    ]
+        what = f"expected the header 'src,dst,links' or 'src,dst,nodes', got {','.join(header)!r}"
+        raise ConfigError((f"{path}:1: {what}",))
+    wrong = [f"{path}:{line}: expected 3 columns, got {len(row)}" for line, row in rows[1:] if len(row) != 3]
     if wrong:
         raise ConfigError(_first(tuple(wrong), path))
     has_nodes = header[2] == "nodes"
@@ -211,7 +211,8 @@ def _broken(ends: Array, link: Array, starts: Array, line: Array, links: Links) 
 
 def _numbers(words: list[str], end: int) -> Array:
     """int64[...]: whole numbers below ``end``; NONE for anything else."""
-    number = np.array([int(word) if word.strip().isdecimal() else NONE for word in words], np.int64)
+    stripped = [word.strip() for word in words]
+    number = np.array([int(word) if word.isdecimal() and len(word) < 19 else NONE for word in stripped], np.int64)
     return np.where(number < end, number, NONE)
 
 

@@ -90,7 +90,7 @@ class FailedLinks(Spec):
 def node_of(name: str, fabric: Fabric) -> int:
     """The node called ``leaf 40`` in names of links; NONE if it is no leaf, or not there."""
     kind, _, number = name.partition(" ")
-    is_there = number.isdecimal() and int(number) < len(fabric.node_kind)
+    is_there = number.isdecimal() and len(number) < 19 and int(number) < len(fabric.node_kind)
     return int(number) if is_there and NODE_KINDS[fabric.node_kind[int(number)]] == kind else NONE
 
 
