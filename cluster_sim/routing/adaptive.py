@@ -54,7 +54,7 @@ class Adaptive(Routing):
         size_bytes = traffic.size_bytes[traffic.edge_transfer]
         number = traffic.round[traffic.edge_transfer]
         order = _order(src, dst, number, fabric, circuits)
-        at_once = -(-len(src) // _TURNS)
+        at_once = max(1, -(-len(src) // _TURNS))
         loads = _Loads(fabric)
         width = max(1, _CHUNK_LINKS // (8 * (self.choices + self.detours)) // at_once) * at_once
         edges, links = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]

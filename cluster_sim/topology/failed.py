@@ -22,7 +22,8 @@ from cluster_sim.tables import (
 )
 from cluster_sim.topology.graph_paths import GraphPaths
 
-#: A candidate that has failed is drawn again this often, then the next ones are tried, up to so many.
+#: A candidate that has failed is drawn again this often; then of pairs with up to so many all are tried one after the
+#: other, and for others as many are drawn.
 _DRAWS, _TRIED = 8, 4096
 #: Candidates of a pair that spraying counts out; of more, evenly spaced ones.
 _MOST_PATHS = 256
@@ -147,7 +148,7 @@ class Surviving:
         return None
 
     def count(self, src: Array, dst: Array, circuits: Circuits | None) -> Array:
-        """See tables.PathFinder; 0 where no path is left among as many as are tried."""
+        """See tables.PathFinder; 0 where no path is left, or none among 4096 of more candidates."""
         found = self._instead(src, dst, np.zeros(len(src), np.int64), circuits)
         return np.where(found == NONE, 0, self.paths.count(src, dst, circuits))
 
@@ -202,12 +203,11 @@ class Surviving:
             left = left[~is_over]
             if not len(left):
                 return chosen
-            if attempt < _DRAWS:
-                pair = scrambled(src[left].astype(np.uint64) << np.uint64(32) | dst[left].astype(np.uint64))
-                drawn = scrambled(scrambled(pair ^ choice[left].astype(np.uint64)) + np.uint64(attempt))
-                chosen[left] = drawn % num_paths[left].astype(np.uint64)
-            else:
-                chosen[left] = (chosen[left] + 1) % num_paths[left]
+            pair = scrambled(src[left].astype(np.uint64) << np.uint64(32) | dst[left].astype(np.uint64))
+            drawn = scrambled(scrambled(pair ^ choice[left].astype(np.uint64)) + np.uint64(attempt))
+            drawn = (drawn % num_paths[left].astype(np.uint64)).astype(np.int64)
+            is_drawn = (attempt < _DRAWS) | (num_paths[left] > _TRIED)
+            chosen[left] = np.where(is_drawn, drawn, (chosen[left] + 1) % num_paths[left])
         chosen[left] = NONE
         return chosen
 
