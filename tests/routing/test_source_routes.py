@@ -127,7 +127,7 @@ def test_a_route_that_does_not_hold_together_is_told(line, message, tmp_path):
     ("line", "message"),
     [
         ("0,1,endpoint 0 > leaf 3 > endpoint 1", "2: 'leaf 3' is no node"),
-        ("0,1,endpoint 0 > endpoint 1", "2: no link that works leads from 'endpoint 0' to 'endpoint 1'"),
+        ("0,1,endpoint 0 > endpoint 1", "2: no link that works leads from node 0 to node 1"),
         ("0,1,endpoint 0", "2: the route has no links"),
         ("0,1,", "2: '' is no node"),
     ],
@@ -159,7 +159,7 @@ def test_a_file_that_is_not_there_is_told(tmp_path):
 
 
 def test_circuits_move_links(tmp_path):
-    with pytest.raises(NotBuildableError, match="source routes name links, but circuits join other links"):
+    with pytest.raises(NotBuildableError, match="routes from a file name links, but circuits join other links"):
         hops_between(written(tmp_path, []), small_fabric("ocs"), np.array([0]), np.array([1]), small_circuits("ocs"))
 
 
