@@ -9,7 +9,7 @@ from pydantic import Field
 
 from cluster_sim.backend import Backend
 from cluster_sim.routing.base import ROUTINGS, Hops, Routing
-from cluster_sim.routing.candidates import key_of, num_paths_of, some_paths
+from cluster_sim.routing.candidates import hashed, key_of, num_paths_of, some_paths
 from cluster_sim.routing.valiant import detour
 from cluster_sim.tables import Array, Circuits, Fabric, Traffic, ragged_arange, starts_of
 
@@ -27,11 +27,11 @@ _TIE_RATIO = 1e-9
 class Adaptive(Routing):
     """The candidate whose most loaded link would be least loaded, in seconds of sending, with what is placed before.
 
-    Every switch in turn places the next flow that enters the network there, one after the other. Of more than 4096
-    flows several are placed at once: where two of them want a link, the later one chooses again. Links that all
-    candidates of a flow cross do not count. Equal loads (to 1e-9) go to the candidate with the lowest number, shortest
-    paths before detours. Load is what the same round of the same collective has placed: other collectives are not
-    seen, and a flow that has its path keeps it.
+    Every switch in turn places the next flow that enters the network there, one after the other. More than 4096 flows
+    come in an order drawn by a hash, several at once: where two of them want a link, the later one chooses again.
+    Links that all candidates of a flow cross do not count. Equal loads (to 1e-9) go to the candidate with the lowest
+    number, shortest paths before detours. Load is what the same round of the same collective has placed: other
+    collectives are not seen, and a flow that has its path keeps it.
 
     With detours it is a choice like UGAL's [Singh 2005]: loads count times the number of links, so that a detour is
     taken where that pays although it loads more links.
@@ -53,8 +53,9 @@ class Adaptive(Routing):
         num_paths = num_paths_of(src, dst, fabric, circuits)
         size_bytes = traffic.size_bytes[traffic.edge_transfer]
         number = traffic.round[traffic.edge_transfer]
-        order = _order(src, dst, number, fabric, circuits)
         at_once = max(1, -(-len(src) // _TURNS))
+        turn = _turns(src, dst, number, fabric, circuits) if at_once == 1 else hashed(src, dst, key)
+        order = np.lexsort((turn, number))
         loads = _Loads(fabric)
         width = max(1, _CHUNK_LINKS // (8 * (self.choices + self.detours)) // at_once) * at_once
         edges, links = [np.zeros(0, np.int32)], [np.zeros(0, np.int32)]
@@ -148,15 +149,15 @@ class _Loads:
         return is_first
 
 
-def _order(src: Array, dst: Array, number: Array, fabric: Fabric, circuits: Circuits | None) -> Array:
-    """int64[E]: edges round by round, and in it the first of every switch, then the second of every switch."""
+def _turns(src: Array, dst: Array, number: Array, fabric: Fabric, circuits: Circuits | None) -> Array:
+    """int64[E]: how many edges of the same round enter the network at the same switch before each."""
     pair, link = fabric.paths.links(src, dst, np.zeros(len(src), np.int64), circuits)
     switch = fabric.links.dst[link[starts_of(np.bincount(pair, minlength=len(src)))[:-1]]]
     by_switch = np.lexsort((switch, number))
     is_new = np.append(True, (np.diff(switch[by_switch]) != 0) | (np.diff(number[by_switch]) != 0))[: len(src)]
     turn = np.empty(len(src), np.int64)
     turn[by_switch] = ragged_arange(np.diff(np.append(np.flatnonzero(is_new), len(src))))
-    return np.lexsort((turn, number))
+    return turn
 
 
 def _batches(number: Array, at_once: int) -> Iterator[tuple[int, int]]:

@@ -62,9 +62,14 @@ def some_paths(num_paths: Array, src: Array, dst: Array, key: int, most: int) ->
     part = np.arange(min(most, int(num_paths.max(initial=1))))
     first = num_paths[:, None] * part // len(part)
     width = np.maximum(num_paths[:, None] * (part + 1) // len(part) - first, 1).astype(np.uint64)
-    pair = scrambled(scrambled(src.astype(np.uint64) + np.uint64(key)) ^ dst.astype(np.uint64))
+    pair = hashed(src, dst, key)
     chosen: Array = first + (scrambled(pair[:, None] + part.astype(np.uint64)) % width).astype(np.int64)
     return chosen
+
+
+def hashed(src: Array, dst: Array, key: int) -> Array:
+    """uint64[E]: a hash of each pair, int32[E] each, and of 64 random bits."""
+    return scrambled(scrambled(src.astype(np.uint64) + np.uint64(key)) ^ dst.astype(np.uint64))
 
 
 def key_of(key: int, number: int) -> int:
