@@ -78,7 +78,7 @@ def _turned_round(
     begin = starts_of(np.bincount(second[0], minlength=num))[:-1]
     arrives, leaves = first[1][last], second[1][begin]
     is_cable = arrives ^ 1 == leaves  # a duplex cable is two rows, even and odd
-    below = [fabric.tiers.index(tier) for tier in ("scale_up", "host_leaf") if tier in fabric.tiers]
+    below = [number for number, tier in enumerate(fabric.tiers) if tier.startswith(("scale_up", "host_leaf"))]
     is_router = ~np.isin(fabric.links.tier[arrives], below) & ~np.isin(fabric.links.tier[leaves], below)
     kept = [np.delete(column, last[is_cable]) for column in first], [np.delete(c, begin[is_cable]) for c in second]
     return (kept[0][0], kept[0][1]), (kept[1][0], kept[1][1]), is_cable | is_router

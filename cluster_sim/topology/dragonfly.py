@@ -45,7 +45,7 @@ class Dragonfly(Topology):
         members = np.arange(groups * switches).reshape(groups, switches)
         near = members[:, all_pairs_of(np.arange(switches))].reshape(-1, 2)
         far = _between_groups(groups, switches, links)
-        return build_graph(Joins(near, far), groups * switches, below, equipment, self.floor, far_length=3)
+        return build_graph(Joins(near, far, far_length=3), groups * switches, below, equipment, self.floor)
 
 
 def _between_groups(groups: int, switches: int, links: int) -> Array:

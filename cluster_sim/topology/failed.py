@@ -82,7 +82,7 @@ class FailedLinks(Spec):
     def _drawn(self, fabric: Fabric, random: np.random.Generator, problems: list[str]) -> Array:
         unknown = [tier for tier in self.tiers if tier not in fabric.tiers]
         problems += [f"failed_links: no tier {tier!r} (known: {', '.join(fabric.tiers)})" for tier in unknown]
-        tiers = self.tiers or tuple(tier for tier in fabric.tiers if tier not in ("scale_up", "host_leaf"))
+        tiers = self.tiers or tuple(tier for tier in fabric.tiers if not tier.startswith(("scale_up", "host_leaf")))
         numbers = [fabric.tiers.index(tier) for tier in tiers if tier in fabric.tiers]
         up = np.flatnonzero(np.isin(fabric.links.tier, numbers))[::2]
         return random.choice(up, round(self.ratio * len(up)), replace=False) if self.ratio else np.zeros(0, np.int64)

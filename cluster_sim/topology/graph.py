@@ -19,16 +19,19 @@ class Joins(NamedTuple):
     Attributes:
         near: tier ``leaf_spine``, int64[n, 2].
         far: tier ``spine_core``, int64[n, 2].
+        circuits: through an OCS that stays as it is set, tier ``spine_ocs``, int64[n, 3]; the last column is the OCS.
+        far_length: what a link of ``far`` adds to the length of a path, in links of ``near``.
     """
 
     near: Array
     far: Array
+    circuits: Array = np.zeros((0, 3), np.int64)
+    far_length: int = 1
 
 
 def build_graph(
-    joins: Joins, num_routers: int, per_router: int, equipment: Equipment, floor: FloorPlan, seat: Array | None = None,
-    far_length: int = 1,
-) -> Fabric:  # fmt: skip
+    joins: Joins, num_routers: int, per_router: int, equipment: Equipment, floor: FloorPlan, seat: Array | None = None
+) -> Fabric:
     """Accelerators below routers that are joined to each other.
 
     Args:
@@ -39,7 +42,6 @@ def build_graph(
         equipment: accelerators, technologies and switches.
         floor: where racks stand.
         seat: int64[routers], as which accelerator each router would stand in the hall; None for the middle of its own.
-        far_length: what a link of ``joins.far`` adds to the length of a path, in links of ``joins.near``.
 
     Raises:
         NotBuildableError: with every reason.
@@ -51,18 +53,21 @@ def build_graph(
     router = endpoint // per_router if per_router else endpoint
     middle = np.arange(num_routers) * per_router + per_router // 2 if seat is None else seat
     racks = floor.of_endpoints(np.minimum(middle, n - 1) if seat is None else seat)
-    below = (_host_links(router, first_router, racks, floor),) if per_router else ()
+    first_ocs = first_router + num_routers if per_router else n + num_domains
+    num_ocs = int(joins.circuits[:, 2].max(initial=-1)) + 1
     tiers = (
         Tier("scale_up", endpoint, n + endpoint // per_domain, endpoint, endpoint, np.full(n, 1.0)),
-        *below,
+        *((_host_links(router, first_router, racks, floor),) if per_router else ()),
         _router_links("leaf_spine", joins.near, first_router, racks, floor),
-        _router_links("spine_core", joins.far, first_router, racks, floor),
+        *((_router_links("spine_core", joins.far, first_router, racks, floor),) if not num_ocs else ()),
+        *((_links_to_ocs(joins.circuits, first_router, first_ocs, racks, floor),) if num_ocs else ()),
     )
     _check_ports(joins, num_routers, per_router, equipment)
     links, domain = equip(tiers, equipment), (endpoint // per_domain).astype(np.int32)
     up = (2 * endpoint).astype(np.int32)
-    kinds = {"endpoint": n, "scale_up_switch": num_domains, "leaf": num_routers if per_router else 0}
-    between = np.flatnonzero(links.tier > len(below))
+    kinds = {
+        "endpoint": n, "scale_up_switch": num_domains, "leaf": num_routers if per_router else 0, "ocs": num_ocs,
+    }  # fmt: skip
     return Fabric(
         num_endpoints=n,
         endpoint_host=(endpoint // int(equipment.accelerator.accelerators_per_host.typical)).astype(np.int32),
@@ -75,14 +80,28 @@ def build_graph(
         paths=GraphPaths(
             router=router.astype(np.int32), host_link=2 * np.int32(n) + up if per_router else np.full_like(up, NONE),
             domain=domain, scale_up_link=up,
-            edges=Edges.of(
-                num_routers, links.src[between] - first_router, links.dst[between] - first_router, between,
-                length=np.where(links.tier[between] == len(below) + 2, far_length, 1),
-            ),
+            edges=_edges(joins, num_routers, 2 * n * (2 if per_router else 1)),
             passes=np.ones(num_routers, bool),
         ),
         planner=None,
     )  # fmt: skip
+
+
+def _edges(joins: Joins, num_routers: int, first_link: int) -> Edges:
+    """Both directions of every join, in the order of its links; a circuit goes up one link and down another."""
+    direct = np.concatenate([joins.near, joins.far])
+    link, num = first_link + np.arange(2 * len(direct)), len(joins.circuits)
+    into = first_link + 2 * len(direct) + 2 * np.arange(2 * num)  # link up of every end: all firsts, then all seconds
+    out = np.roll(into, num) + 1
+    ends = joins.circuits[:, :2]
+    return Edges.of(
+        num_routers,
+        np.concatenate([direct.ravel(), ends.T.ravel()]),
+        np.concatenate([direct[:, ::-1].ravel(), ends[:, ::-1].T.ravel()]),
+        np.concatenate([link, into]),
+        np.concatenate([np.full(len(link), NONE), out]),
+        np.repeat([1, joins.far_length, 1], [2 * len(joins.near), 2 * len(joins.far), 2 * num]),
+    )
 
 
 def all_pairs_of(items: Array) -> Array:
@@ -110,10 +129,23 @@ def _router_links(name: str, joined: Array, first_router: int, racks: Racks, flo
     return Tier(name, first_router + lower, first_router + upper, number, number, length_m)
 
 
+def _links_to_ocs(circuits: Array, first_router: int, first_ocs: int, racks: Racks, floor: FloorPlan) -> Tier:
+    """The link up of every end of a circuit: all first ends, then all second ones. OCS stand in the middle."""
+    router, ocs = circuits[:, :2].T.ravel(), np.tile(circuits[:, 2], 2)
+    middle = floor.of_endpoints(np.array([len(racks.row) // 2]))
+    there = Racks(np.repeat(middle.row, len(router)), np.repeat(middle.rack, len(router)))
+    length_m = floor.length_m(Racks(racks.row[router], racks.rack[router]), there)
+    number = np.arange(len(router))
+    return Tier(
+        "spine_ocs", first_router + router, first_ocs + ocs, number, number, length_m,
+        way_m=length_m + np.roll(length_m, len(circuits)),
+    )  # fmt: skip
+
+
 def _check_ports(joins: Joins, num_routers: int, per_router: int, equipment: Equipment) -> None:
     if not per_router:
         return
-    used = per_router + np.bincount(np.concatenate(joins).ravel(), minlength=num_routers)
+    used = per_router + np.bincount(np.concatenate([joins.near, joins.far]).ravel(), minlength=num_routers)
     ports = equipment.interconnect.num_ports
     if used.max() > ports:
         raise NotBuildableError(

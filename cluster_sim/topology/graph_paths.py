@@ -5,10 +5,13 @@ from functools import cached_property
 
 import numpy as np
 
-from cluster_sim.tables import NONE, Array, Circuits, PathForms, ragged_ranges, starts_of
+from cluster_sim.core import NotBuildableError
+from cluster_sim.tables import NONE, Array, Circuits, PathForms, grouped, ragged_ranges, starts_of
 
 #: Bytes of a temporary array, edges x targets.
 _CHUNK_BYTES = 2**25
+#: 10 bytes each.
+_MOST_PAIRS = 2**29
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,6 +94,7 @@ class GraphPaths:
         apart = np.flatnonzero(self.domain[src] != self.domain[dst])
         found = self._counts[self.router[src[apart]], self._column[self.router[dst[apart]]]]
         counts[apart] = np.minimum(found, 2.0**53)
+        counts[(self.domain[src] == self.domain[dst]) & (self.scale_up_link[src] == NONE)] = 0
         return counts
 
     def links(self, src: Array, dst: Array, choice: Array, circuits: Circuits | None) -> tuple[Array, Array]:
@@ -217,6 +221,11 @@ class GraphPaths:
     @cached_property
     def _tables(self) -> tuple[Array, Array]:
         targets = np.unique(self.router)
+        if len(self.passes) * len(targets) > _MOST_PAIRS:
+            raise NotBuildableError(
+                (f"{len(self.passes)} routers, {len(targets)} of them with accelerators, are more pairs than tables of "
+                 f"shortest paths hold ({_MOST_PAIRS}); use a smaller fabric, or one made of pods",)
+            )  # fmt: skip
         width = max(1, _CHUNK_BYTES // max(len(self.edges.src), 1))
         parts = [self._toward(targets[first : first + width]) for first in range(0, len(targets), width)]
         steps, counts = (np.concatenate(column, axis=1) for column in zip(*parts, strict=True))
@@ -224,22 +233,29 @@ class GraphPaths:
 
     def _toward(self, targets: Array) -> tuple[Array, Array]:
         """Nearest first from all targets at once, backwards along the edges."""
-        edges, shape = self.edges, (len(self.passes), len(targets))
-        steps, counts = np.full(shape, NONE, np.int16), np.zeros(shape)
-        steps[targets, np.arange(len(targets))], counts[targets, np.arange(len(targets))] = 0, 1.0
-        leaves = np.flatnonzero(np.diff(edges.starts))  # reduceat is wrong for routers without edges
-        step, last = 0, 0
-        longest = int(edges.length.max(initial=1))
-        while len(leaves) and step < last + longest:
-            step += 1
-            left = step - edges.length.astype(np.int64)
-            is_open = (left >= 0) & (self.passes[edges.dst] | (left == 0))
-            is_nearer = (steps[edges.dst] == left[:, None]) & is_open[:, None]
-            amounts = np.where(is_nearer, counts[edges.dst], 0.0)
-            reached = np.zeros(shape)
-            reached[leaves] = np.add.reduceat(amounts, edges.starts[leaves], axis=0)
-            is_new = (reached > 0) & (steps == NONE)
-            if is_new.any():
-                last = step
-            steps[is_new], counts[is_new] = step, reached[is_new]
-        return steps, counts
+        num_targets, (source, length, starts) = len(targets), self._into
+        size = len(self.passes) * num_targets
+        steps, counts = np.full(size, NONE, np.int16), np.zeros(size)
+        waiting = {0: [(targets * num_targets + np.arange(num_targets), np.ones(num_targets))]}
+        while waiting:
+            step = min(waiting)
+            before, paths = (np.concatenate(column) for column in zip(*waiting.pop(step), strict=True))
+            is_new = steps[before] == NONE
+            found = np.bincount(before[is_new], paths[is_new], size)
+            reached = np.flatnonzero(found)
+            steps[reached], counts[reached] = step, found[reached]
+            here, target = np.divmod(reached, num_targets)
+            degree = np.where(self.passes[here] | (step == 0), starts[here + 1] - starts[here], 0)
+            edge = ragged_ranges(starts[here], degree)
+            before, paths = source[edge] * num_targets + np.repeat(target, degree), np.repeat(counts[reached], degree)
+            is_open = steps[before] == NONE
+            for long in np.unique(length[edge]).tolist():
+                chosen = is_open & (length[edge] == long)
+                waiting.setdefault(step + long, []).append((before[chosen], paths[chosen]))
+        return steps.reshape(-1, num_targets), counts.reshape(-1, num_targets)
+
+    @cached_property
+    def _into(self) -> tuple[Array, Array, Array]:
+        """(int64[K] router before each edge, by the router behind it; its length; int64[S+1] where groups start)."""
+        edge, starts = grouped(self.edges.dst, np.arange(len(self.edges.src)), len(self.passes))
+        return self.edges.src[edge].astype(np.int64), self.edges.length[edge], starts
