@@ -12,7 +12,7 @@ from cluster_sim.backend import Backend, BackendName, choose_backend
 from cluster_sim.catalogue import Entry, scale_up
 from cluster_sim.collectives import LinkCosts
 from cluster_sim.config import RunConfig, Scenario, read_problem, read_transport
-from cluster_sim.core import InputError, stream_key
+from cluster_sim.core import InputError, stream, stream_key
 from cluster_sim.economics import Account, account
 from cluster_sim.engine import Outcome, Routes, Simulation, fusible, route_collectives, run_problem, step_parts
 from cluster_sim.results import Recorder, Run, check_output, claim_folder, provenance, table_of_columns, table_of_rows
@@ -122,6 +122,7 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
     job, interconnect = scenario.job, scenario.interconnect
     announce("building the fabric")
     fabric = scenario.topology.fabric(Equipment(job.accelerators, job.accelerator_entry, interconnect))
+    fabric = scenario.failed_links.removed_from(fabric, stream(scenario.seed, "failed_links"))
     costs = LinkCosts.of(fabric, ("", "scale_up") if job.reduces_inside else ("",)) if job.algorithms.has_auto else None
     program = plan(job, fabric.endpoint_domain, fabric.endpoint_pod, costs)
     announce("routing")
@@ -261,6 +262,7 @@ def _links(done: _Simulated) -> pa.Table:
     links, step_s = done.fabric.links, done.outcome.step_time_s
     carried = done.routes.carried_by_links(done.outcome.carried)
     capacity = links.capacity_bytes_per_s
+    per_capacity = np.divide(1.0, capacity, out=np.zeros(len(links)), where=capacity > 0)  # failed links carry nothing
     return table_of_columns("links", {
         "scenario": [done.scenario.name] * len(links),
         "link": np.arange(len(links)),
@@ -270,7 +272,7 @@ def _links(done: _Simulated) -> pa.Table:
         "length_m": links.length_m, "latency_s": links.latency_s, "capacity_bytes_per_s": capacity,
         "window_start_s": np.zeros(len(links)), "window_end_s": np.full(len(links), step_s),
         "carried_bytes": carried[0], "busy_s": carried[1], "full_s": carried[2],
-        "peak_ratio": carried[3] / capacity, "mean_ratio": carried[0] / (capacity * step_s),
+        "peak_ratio": carried[3] * per_capacity, "mean_ratio": carried[0] * per_capacity / step_s,
     })  # fmt: skip
 
 

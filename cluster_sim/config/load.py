@@ -17,7 +17,9 @@ _INCLUDES = (
 
 
 #: Where the name of a file of another format may stand.
-_FILES = (("graph",), ("topology", "graph"), ("compare", "topologies", "*", "graph"))
+_FILES = (
+    ("graph",), ("routing", "file"), ("topology", "graph"), ("compare", "topologies", "*", "graph"),
+)  # fmt: skip
 
 
 def load_config(path: str | Path, settings: Sequence[str] = ()) -> RunConfig | CompareConfig:

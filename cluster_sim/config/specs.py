@@ -8,7 +8,7 @@ from cluster_sim.backend import BackendName
 from cluster_sim.catalogue import Interconnect
 from cluster_sim.core import Ratio, Spec, one_of
 from cluster_sim.routing import ROUTINGS, Routing, Spray
-from cluster_sim.topology import TOPOLOGIES, Topology
+from cluster_sim.topology import TOPOLOGIES, FailedLinks, Topology
 from cluster_sim.workload import Job
 
 AnyTopology = Annotated[SerializeAsAny[Topology], one_of(TOPOLOGIES)]
@@ -24,12 +24,14 @@ class Common(Spec):
         seed: of every random choice.
         backend: ``auto``, or a name; a named backend that is missing is an error.
         routing: how paths are chosen.
+        failed_links: cables that carry nothing.
         record: ``summary`` writes summary, bill of materials and events; ``tasks`` also tasks, collectives and links.
     """
 
     seed: int = Field(1, ge=0)
     backend: BackendName = "auto"
     routing: AnyRouting = Spray()
+    failed_links: FailedLinks = FailedLinks()
     record: Literal["summary", "tasks"] = "summary"
 
 

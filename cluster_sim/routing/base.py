@@ -1,17 +1,29 @@
 """What every routing is: it chooses among candidate paths, and weights them."""
 
 from abc import abstractmethod
-from typing import Any, ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 from cluster_sim.backend import Backend
-from cluster_sim.core import NotBuildableError, Registry, Spec
-from cluster_sim.kernels import PathsOnDevice, segment_sum
+from cluster_sim.core import Registry, Spec
+from cluster_sim.kernels import segment_sum
+from cluster_sim.routing.rows import Settings, rows_of_links
 from cluster_sim.tables import NONE, Array, Circuits, Fabric, Flows, Rows, Traffic, starts_of
 
-#: Circuits of each setting of the OCS; (None,) without OCS.
-Settings = tuple[Circuits | None, ...]
+
+class Hops(NamedTuple):
+    """What each edge of a traffic loads.
+
+    Attributes:
+        edge: int32[H], ascending.
+        link: int32[H], each once for an edge.
+        share: float64[H], what the link carries of the edge's traffic, > 0; more than 1 where it is crossed twice.
+    """
+
+    edge: Array
+    link: Array
+    share: Array
 
 
 class Routing(Spec):
@@ -22,28 +34,23 @@ class Routing(Spec):
 
     is_even: ClassVar[bool] = False
 
-    @abstractmethod
     def rows_of_settings(self, fabric: Fabric, settings: Settings) -> tuple[Rows, ...]:
         """What the kernels take for a link, with its capacity under each setting of the OCS.
 
-        A row number means the same under every setting; what a setting does not have has no capacity under it.
+        A row number means the same under every setting; what a setting does not have has no capacity under it. See
+        ``rows_of_links`` unless a strategy says otherwise.
         """
+        return rows_of_links(fabric, settings)
 
     def rows(self, fabric: Fabric, circuits: Circuits | None) -> Rows:
         """The rows of a single setting."""
         return self.rows_of_settings(fabric, (circuits,))[0]
 
     @abstractmethod
-    def choose(self, num_paths: Any, src: Any, dst: Any, key: int, backend: Backend | None = None) -> Any:
-        """int64[E]: the candidate whose rows each edge loads.
-
-        Args:
-            num_paths: int64[E], > 0.
-            src: int32[E].
-            dst: int32[E].
-            key: 64 random bits of this job, for hashes.
-            backend: whose arrays these are; None for NumPy.
-        """
+    def hops(
+        self, traffic: Traffic, fabric: Fabric, circuits: Circuits | None, key: int, backend: Backend | None
+    ) -> Hops:  # fmt: skip
+        """The links that each edge of a traffic without groups loads; arguments as in ``route``."""
 
     def route(
         self, traffic: Traffic, fabric: Fabric, circuits: Circuits | None, key: int, rows: Rows | None = None,
@@ -63,44 +70,12 @@ class Routing(Spec):
             NotBuildableError: a pair of endpoints has no path.
         """
         traffic = traffic.written_out()
-        hop_edge, hop_link, share = self._hops(traffic.edge_src, traffic.edge_dst, fabric, circuits, key, backend)
+        hop_edge, hop_link, share = self.hops(traffic, fabric, circuits, key, backend)
         hop_row = (rows or self.rows(fabric, circuits)).link_row[hop_link]
         assert not (hop_row == NONE).any(), "a path crosses a dark link"
         hop_starts = starts_of(np.bincount(hop_edge, minlength=len(traffic.edge_src)))
         latency_s = segment_sum(fabric.links.latency_s[hop_link] * share, hop_starts)
         return _in_order(_flows(traffic, hop_edge, hop_row, share, latency_s))
-
-    def _hops(
-        self, src: Array, dst: Array, fabric: Fabric, circuits: Circuits | None, key: int, backend: Backend | None
-    ) -> tuple[Array, Array, Array]:  # fmt: skip
-        """(edge int32[H], link int32[H], share float64[H] of the edge's traffic that the link carries), by edge."""
-        edge, link = self._chosen_links(src, dst, fabric, circuits, key, backend)
-        return edge, link, np.ones(len(edge))
-
-    def _chosen_links(
-        self, src: Array, dst: Array, fabric: Fabric, circuits: Circuits | None, key: int, backend: Backend | None
-    ) -> tuple[Array, Array]:  # fmt: skip
-        """(edge int32[H], link int32[H]) of the chosen path of each edge."""
-        forms = fabric.paths.forms()
-        if forms is not None and backend is not None and backend.name == "cupy":
-            paths = PathsOnDevice.between(src, dst, forms, backend)
-            edge, link = paths.links(self.choose(paths.num_paths, paths.src, paths.dst, key, backend))
-            return backend.to_host(edge), backend.to_host(link)
-        num_paths = num_paths_of(src, dst, fabric, circuits)
-        return fabric.paths.links(src, dst, self.choose(num_paths, src, dst, key), circuits)
-
-
-def num_paths_of(src: Array, dst: Array, fabric: Fabric, circuits: Circuits | None) -> Array:
-    """int64[E]: candidate paths of each pair, at least one.
-
-    Raises:
-        NotBuildableError: a pair of endpoints has no path.
-    """
-    num_paths = fabric.paths.count(src, dst, circuits)
-    if len(num_paths) and num_paths.min() == 0:
-        edge = int(num_paths.argmin())
-        raise NotBuildableError((f"endpoint {src[edge]} has no path to endpoint {dst[edge]}",))
-    return num_paths
 
 
 def _in_order(flows: Flows) -> Flows:

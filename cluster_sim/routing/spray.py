@@ -5,9 +5,10 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 
 from cluster_sim.backend import Backend
-from cluster_sim.routing.base import ROUTINGS, Routing, Settings, num_paths_of
-from cluster_sim.routing.ecmp import rows_of_links
-from cluster_sim.tables import NONE, Array, Circuits, Fabric, Rows
+from cluster_sim.routing.base import ROUTINGS, Hops, Routing
+from cluster_sim.routing.candidates import num_paths_of, one_path
+from cluster_sim.routing.rows import Settings, rows_of_links
+from cluster_sim.tables import NONE, Circuits, Fabric, Rows, Traffic
 
 
 @ROUTINGS.register("spray")
@@ -27,17 +28,20 @@ class Spray(Routing):
             return rows_of_links(fabric, settings)
         return tuple(_rows(fabric, circuits) for circuits in settings)
 
-    def choose(self, num_paths: Any, src: Any, dst: Any, key: int, backend: Backend | None = None) -> Any:
-        """Any path: all candidates of a pair cross the same bundles."""
-        return num_paths * 0
-
-    def _hops(
-        self, src: Array, dst: Array, fabric: Fabric, circuits: Circuits | None, key: int, backend: Backend | None
-    ) -> tuple[Array, Array, Array]:  # fmt: skip
+    def hops(
+        self, traffic: Traffic, fabric: Fabric, circuits: Circuits | None, key: int, backend: Backend | None
+    ) -> Hops:  # fmt: skip
+        """See Routing.hops; any path where paths are even, since all candidates of a pair cross the same bundles."""
+        src, dst = traffic.edge_src, traffic.edge_dst
         if fabric.paths.is_even:
-            return super()._hops(src, dst, fabric, circuits, key, backend)
+            edge, link = one_path(src, dst, fabric, circuits, _first, backend)
+            return Hops(edge, link, np.ones(len(edge)))
         num_paths_of(src, dst, fabric, circuits)
-        return fabric.paths.shares(src, dst, circuits)
+        return Hops(*fabric.paths.shares(src, dst, circuits))
+
+
+def _first(num_paths: Any, src: Any, dst: Any, backend: Backend | None) -> Any:
+    return num_paths * 0
 
 
 def _rows(fabric: Fabric, circuits: Circuits | None) -> Rows:

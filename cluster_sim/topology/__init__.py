@@ -5,6 +5,7 @@ from cluster_sim.topology.check import Finding, check
 from cluster_sim.topology.clos import Clos
 from cluster_sim.topology.custom import Custom
 from cluster_sim.topology.dragonfly import Dragonfly
+from cluster_sim.topology.failed import FailedLinks, node_of, without_links
 from cluster_sim.topology.fat_tree import FatTree
 from cluster_sim.topology.floor_plan import FloorPlan
 from cluster_sim.topology.full_mesh import FullMesh
@@ -23,6 +24,7 @@ __all__ = [
     "Custom",
     "Dragonfly",
     "Equipment",
+    "FailedLinks",
     "FatTree",
     "Finding",
     "FloorPlan",
@@ -37,5 +39,7 @@ __all__ = [
     "Topology",
     "Torus",
     "check",
+    "node_of",
     "survey",
+    "without_links",
 ]

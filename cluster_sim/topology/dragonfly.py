@@ -17,7 +17,8 @@ class Dragonfly(Topology):
     """Links inside a group are of the tier ``leaf_spine``, those between groups of ``spine_core``.
 
     Balanced: twice as many switches in a group as accelerators below a switch, which has as many links to other groups.
-    Two groups share as many links as all groups can have alike.
+    Two groups share as many links as all groups can have alike. A minimal path crosses at most one of them: one link in
+    the group of the source, one to that of the destination, one inside it, and fewer where switches allow.
 
     Attributes:
         accelerators_per_switch: p; 0 for a quarter of the ports.
@@ -44,7 +45,7 @@ class Dragonfly(Topology):
         members = np.arange(groups * switches).reshape(groups, switches)
         near = members[:, all_pairs_of(np.arange(switches))].reshape(-1, 2)
         far = _between_groups(groups, switches, links)
-        return build_graph(Joins(near, far), groups * switches, below, equipment, self.floor)
+        return build_graph(Joins(near, far, far_length=3), groups * switches, below, equipment, self.floor)
 
 
 def _between_groups(groups: int, switches: int, links: int) -> Array:

@@ -20,11 +20,13 @@ class Joins(NamedTuple):
         near: tier ``leaf_spine``, int64[n, 2].
         far: tier ``spine_core``, int64[n, 2].
         circuits: through an OCS that stays as it is set, tier ``spine_ocs``, int64[n, 3]; the last column is the OCS.
+        far_length: what a link of ``far`` adds to the length of a path, in links of ``near``.
     """
 
     near: Array
     far: Array
     circuits: Array = np.zeros((0, 3), np.int64)
+    far_length: int = 1
 
 
 def build_graph(
@@ -98,6 +100,7 @@ def _edges(joins: Joins, num_routers: int, first_link: int) -> Edges:
         np.concatenate([direct[:, ::-1].ravel(), ends[:, ::-1].T.ravel()]),
         np.concatenate([link, into]),
         np.concatenate([np.full(len(link), NONE), out]),
+        np.repeat([1, joins.far_length, 1], [2 * len(joins.near), 2 * len(joins.far), 2 * num]),
     )
 
 

@@ -23,6 +23,7 @@ class Edges:
         dst: int32[K].
         link: int32[K], the link it crosses.
         far_link: int32[K], the link that the light goes on over behind an OCS; NONE without.
+        length: int16[K], what a path over it is longer, > 0; 1 where a shortest path is one with the fewest edges.
         starts: int64[S+1], where the edges of each router start.
     """
 
@@ -30,16 +31,26 @@ class Edges:
     dst: Array
     link: Array
     far_link: Array
+    length: Array
     starts: Array
 
     @classmethod
-    def of(cls, num_routers: int, src: Array, dst: Array, link: Array, far_link: Array | None = None) -> "Edges":
+    def of(
+        cls, num_routers: int, src: Array, dst: Array, link: Array, far_link: Array | None = None,
+        length: Array | None = None,
+    ) -> "Edges":  # fmt: skip
         """Any order of edges; those of a router keep theirs."""
         order = np.argsort(src, kind="stable")
         far = np.full(len(src), NONE) if far_link is None else far_link
         starts = starts_of(np.bincount(src, minlength=num_routers))
+        long = np.ones(len(src), np.int16) if length is None else length[order].astype(np.int16)
         src, dst, link, far = (column[order].astype(np.int32) for column in (src, dst, link, far))
-        return cls(src, dst, link, far, starts)
+        return cls(src, dst, link, far, long, starts)
+
+    def chosen(self, is_kept: Array) -> "Edges":
+        """Some of the edges, bool[K]."""
+        columns = (column[is_kept] for column in (self.src, self.dst, self.link, self.far_link, self.length))
+        return Edges.of(len(self.starts) - 1, *columns)
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +172,8 @@ class GraphPaths:
         edge, owner = ragged_ranges(starts[here], degree), np.repeat(np.arange(len(here)), degree)
         there = self.edges.dst[edge]
         left = self._steps[there, target[owner]]
-        nearer = (left == self._steps[here, target][owner] - 1) & (self.passes[there] | (left == 0))
+        nearer = left == self._steps[here, target][owner] - self.edges.length[edge]
+        nearer &= (left >= 0) & (self.passes[there] | (left == 0))
         return owner[nearer], edge[nearer], self._counts[there[nearer], target[owner[nearer]]]
 
     def _spread(self, src: Array, dst: Array) -> tuple[Array, Array, Array]:
@@ -198,7 +210,7 @@ class GraphPaths:
 
     @property
     def _steps(self) -> Array:
-        """int16[S, T]: edges on the shortest path from each router to each with endpoints; NONE where there is none."""
+        """int16[S, T]: length of the shortest paths from each router to each with endpoints; NONE without any."""
         return self._tables[0]
 
     @property
@@ -220,24 +232,30 @@ class GraphPaths:
         return steps, counts
 
     def _toward(self, targets: Array) -> tuple[Array, Array]:
-        """Breadth first from all targets at once, backwards along the edges."""
-        num_targets, source, starts = len(targets), *self._into
+        """Nearest first from all targets at once, backwards along the edges."""
+        num_targets, (source, length, starts) = len(targets), self._into
         size = len(self.passes) * num_targets
         steps, counts = np.full(size, NONE, np.int16), np.zeros(size)
-        reached, step = targets * num_targets + np.arange(num_targets), 0
-        steps[reached], counts[reached] = 0, 1.0
-        while len(reached):
+        waiting = {0: [(targets * num_targets + np.arange(num_targets), np.ones(num_targets))]}
+        while waiting:
+            step = min(waiting)
+            before, paths = (np.concatenate(column) for column in zip(*waiting.pop(step), strict=True))
+            is_new = steps[before] == NONE
+            found = np.bincount(before[is_new], paths[is_new], size)
+            reached = np.flatnonzero(found)
+            steps[reached], counts[reached] = step, found[reached]
             here, target = np.divmod(reached, num_targets)
             degree = np.where(self.passes[here] | (step == 0), starts[here + 1] - starts[here], 0)
-            before = source[ragged_ranges(starts[here], degree)] * num_targets + np.repeat(target, degree)
-            is_new = steps[before] == NONE
-            found = np.bincount(before[is_new], np.repeat(counts[reached], degree)[is_new], size)
-            reached, step = np.flatnonzero(found), step + 1
-            steps[reached], counts[reached] = step, found[reached]
+            edge = ragged_ranges(starts[here], degree)
+            before, paths = source[edge] * num_targets + np.repeat(target, degree), np.repeat(counts[reached], degree)
+            is_open = steps[before] == NONE
+            for long in np.unique(length[edge]).tolist():
+                chosen = is_open & (length[edge] == long)
+                waiting.setdefault(step + long, []).append((before[chosen], paths[chosen]))
         return steps.reshape(-1, num_targets), counts.reshape(-1, num_targets)
 
     @cached_property
-    def _into(self) -> tuple[Array, Array]:
-        """(int64[K] router before each edge, by the router behind it; int64[S+1] where those of each router start)."""
-        source, starts = grouped(self.edges.dst, self.edges.src, len(self.passes))
-        return source.astype(np.int64), starts
+    def _into(self) -> tuple[Array, Array, Array]:
+        """(int64[K] router before each edge, by the router behind it; its length; int64[S+1] where groups start)."""
+        edge, starts = grouped(self.edges.dst, np.arange(len(self.edges.src)), len(self.passes))
+        return self.edges.src[edge].astype(np.int64), self.edges.length[edge], starts

@@ -238,7 +238,7 @@ def test_a_number_out_of_range_is_refused_at_its_line(refused, tmp_path, edit, p
         ([("leaf_spine: 800g-dsp-dr8", "leaf_spine: {lower: 800g-dsp-dr8}")], "29: interconnect.leaf_spine.upper",
          ("missing",)),
         ([("  kind: clos\n", "")], "32: topology", ("kind: NAME", "clos, custom, ")),
-        ([("routing: spray", "routing: 5")], "4: routing", ("kind: NAME", "ecmp, spray")),
+        ([("routing: spray", "routing: 5")], "4: routing", ("kind: NAME", "ecmp, source_routes, spray")),
         ([("  kind: clos\n  pod_accelerators: 32\n", "  kind: ocs_spine\n")], "32: topology.pod_accelerators",
          ("missing",)),
         ([("name: small", "name: a/b")], "1: name", ("a/b",)),

@@ -1,5 +1,7 @@
 """ECMP: one path per pair, picked by a hash."""
 
+from math import isqrt
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -8,7 +10,20 @@ from hypothesis import strategies as st
 from cluster_sim.core import NotBuildableError
 from cluster_sim.routing import Ecmp
 from cluster_sim.tables import NONE, Traffic
-from tests.networks import KEY, SMALL, all_pairs, all_paths, small_circuits, small_fabric
+from cluster_sim.topology import FatTree
+from tests.networks import (
+    KEY,
+    SMALL,
+    all_pairs,
+    all_paths,
+    equipment,
+    links_of_tier,
+    payload_bytes_per_s,
+    rates_of,
+    small_circuits,
+    small_fabric,
+)
+from tests.routing.mixes import hops_between, is_one_of
 
 KEYS = st.integers(0, 2**64 - 1)
 
@@ -150,3 +165,72 @@ def test_a_pair_without_a_circuit_is_named():
 def test_no_traffic_gives_no_flows():
     flows = Ecmp().route(Traffic.none(), small_fabric("clos"), None, KEY)
     assert len(flows) == len(flows.hop_row) == 0
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_a_polarised_flow_crosses_the_links_of_one_candidate_path_too(name):
+    fabric, circuits = small_fabric(name), small_circuits(name)
+    src, dst = all_pairs(fabric)
+    carried = hops_between(Ecmp(polarised=True), fabric, src, dst, circuits)
+    for mine, paths in zip(carried, all_paths(fabric, src, dst, circuits), strict=True):
+        assert is_one_of(mine, paths, len(fabric.links))
+
+
+def test_polarised_hashes_use_one_core_switch_of_every_spine():
+    """
+    k=8: 8 pods of 4 spines, each with 4 links up. All pairs together use all 8 x 4 x 4; where the spine hashes as the
+    leaf has, spine s sees only flows that choose s again: 8 x 4 are left.
+    """
+    fabric = FatTree().build(equipment(128, ports=8))
+    up = links_of_tier(fabric, "spine_core")[::2]
+    for routing, used in ((Ecmp(), 128), (Ecmp(polarised=True), 32)):
+        edge, link, _ = routing.hops(Traffic.between(*all_pairs(fabric), 1.0), fabric, None, KEY, None)
+        assert len(np.unique(link[np.isin(link, up)])) == used
+        assert len(np.unique(edge)) == 128 * 127
+
+
+@given(KEYS, st.integers(1, 10**12))
+@settings(deadline=None, max_examples=40)
+def test_a_polarised_choice_is_one_of_the_square_root_of_the_candidates(key, num_paths):
+    src, dst = np.arange(200, dtype=np.int32), np.full(200, 500, np.int32)
+    chosen = Ecmp(polarised=True).choose(np.full(200, num_paths), src, dst, key)
+    ways = isqrt(num_paths)
+    assert set(chosen.tolist()) <= {way * (num_paths // ways) + way for way in range(ways)}
+    assert (chosen < num_paths).all()
+
+
+@pytest.mark.parametrize("name", ["fat tree", "torus", "ocs"])
+def test_queue_pairs_are_flows_of_equal_parts_over_candidate_paths(name):
+    """Three transfers, the last in a second round, as 5 flows each: 10 of the first round, then 5, a fifth in each."""
+    fabric, circuits = small_fabric(name), small_circuits(name)
+    src, dst = np.array([0, 3], np.int32), np.array([9, 6], np.int32)
+    traffic = Traffic.in_rounds(Traffic.between(src, dst, 10.0), Traffic.between(src[:1], dst[:1], 20.0))
+    flows = Ecmp(flows_per_pair=5).route(traffic, fabric, circuits, KEY)
+    assert flows.round.tolist() == [0] * 10 + [1] * 5
+    assert flows.size_bytes.tolist() == [2.0] * 10 + [4.0] * 5
+    link_row = Ecmp().rows(fabric, circuits).link_row
+    there = [[set(link_row[path].tolist()) for path in paths] for paths in all_paths(fabric, src, dst, circuits)]
+    for number, rows in enumerate(rows_of(flows)):
+        assert rows in there[number % 2 if number < 10 else 0]
+
+
+def test_queue_pairs_are_hashed_apart():
+    """Of the pairs with 4 candidates, a quarter of the second queue pairs take the path of the first."""
+    fabric = small_fabric("fat tree")
+    src, dst = all_pairs(fabric)
+    far = fabric.paths.count(src, dst, None) == 4
+    flows = rows_of(Ecmp(flows_per_pair=2).route(Traffic.between(src[far], dst[far], 1.0), fabric, None, KEY))
+    agree = np.mean([one == other for one, other in zip(flows[: far.sum()], flows[far.sum() :], strict=True)])
+    assert 0.1 < agree < 0.4
+    assert flows[: far.sum()] == rows_of(routed(fabric, None, src[far], dst[far]))
+
+
+def test_queue_pairs_spread_a_transfer_over_more_links():
+    """
+    k=4: 0 sends to 4 and 1 to 5, from one leaf to another. On one path each they collide on a link up with probability
+    1/2 or more; of 64 queue pairs each, either uplink gets about half, and both send at nearly their full rate.
+    """
+    fabric, src, dst = small_fabric("fat tree"), np.array([0, 1]), np.array([4, 5])
+    flows = Ecmp(flows_per_pair=64).route(Traffic.between(src, dst, 64.0), fabric, None, KEY)
+    rate = rates_of(flows, Ecmp().rows(fabric, None).capacity_bytes_per_s).reshape(64, 2).sum(axis=0)
+    assert rate.sum() > 1.7 * payload_bytes_per_s()
