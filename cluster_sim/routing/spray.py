@@ -14,8 +14,9 @@ from cluster_sim.tables import NONE, Array, Circuits, Fabric, Rows
 class Spray(Routing):
     """Perfect spraying: where paths are even, the links of a bundle are one row, since they always carry equal loads.
 
-    All circuits of one ordered pair of pods are a bundle too. In other fabrics every candidate path carries the same,
-    and a flow loads each link with the share of its paths that cross it; its latency is their mean.
+    All circuits of one ordered pair of pods are a bundle too. In other fabrics a flow loads each link with the share of
+    its traffic that crosses it, every candidate path carrying the same unless the fabric says otherwise; its latency is
+    the mean.
     """
 
     kind: Literal["spray"] = "spray"
@@ -23,7 +24,7 @@ class Spray(Routing):
 
     def rows_of_settings(self, fabric: Fabric, settings: Settings) -> tuple[Rows, ...]:
         """One row per bundle and per ordered pair of pods; one per link where paths are not even."""
-        if not fabric.paths.is_even:
+        if not fabric.paths.is_bundled:
             return rows_of_links(fabric, settings)
         return tuple(_rows(fabric, circuits) for circuits in settings)
 

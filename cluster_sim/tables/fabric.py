@@ -5,6 +5,7 @@ from typing import Protocol
 
 import numpy as np
 
+from cluster_sim.core import InputError
 from cluster_sim.tables.columns import Array, check_columns, same_length
 from cluster_sim.tables.forms import PathForms
 
@@ -22,6 +23,9 @@ class Circuits:
         in_link: int32[C], the fixed link into the OCS.
         out_link: int32[C], the fixed link out of it.
         num_pods: pods that the OCS join.
+
+    Raises:
+        InputError: a port carries two circuits.
     """
 
     src_pod: Array
@@ -33,6 +37,12 @@ class Circuits:
     def __post_init__(self) -> None:
         check_columns(self, src_pod="int32", dst_pod="int32", in_link="int32", out_link="int32")
         same_length(self, "src_pod", "dst_pod", "in_link", "out_link")
+        for way, links in (("enter", self.in_link), ("leave", self.out_link)):
+            link, times = np.unique(links, return_counts=True)
+            if len(link) < len(links):
+                twice = int(link[times.argmax()])
+                raise InputError(f"{times.max()} circuits {way} by link {twice}: a port of an OCS carries one; "
+                                 "give every port one partner")  # fmt: skip
 
     @property
     def trunk(self) -> Array:
@@ -70,10 +80,16 @@ class PathFinder(Protocol):
         """Whether all candidate paths of a pair cross the same bundles, and load every link of a bundle alike."""
         ...
 
-    def shares(self, src: Array, dst: Array, circuits: Circuits | None) -> tuple[Array, Array, Array]:
-        """(pair int32[H], link int32[H], share float64[H]) if every candidate path of a pair carries the same.
+    @property
+    def is_bundled(self) -> bool:
+        """Whether spraying loads every link of a bundle alike, although the paths of a pair cross different ones."""
+        ...
 
-        Grouped by pair; only where paths are not even. A link's share is what it carries of the pair's traffic.
+    def shares(self, src: Array, dst: Array, circuits: Circuits | None) -> tuple[Array, Array, Array]:
+        """(pair int32[H], link int32[H], share float64[H]) of a sprayed pair, by default alike over all candidates.
+
+        Grouped by pair; only where paths are not even. A link's share is what it carries of the pair's traffic; where
+        paths are bundled one link stands for its bundle, and has the share of all of it.
         """
         ...
 

@@ -9,10 +9,10 @@ from pydantic import Field
 from cluster_sim.core import NotBuildableError
 from cluster_sim.tables import NONE, Array, Circuits, Fabric
 from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
+from cluster_sim.topology.circuit_paths import OcsPaths
 from cluster_sim.topology.equip import equip
 from cluster_sim.topology.floor_plan import FloorPlan
-from cluster_sim.topology.matching import matchings, share_ports
-from cluster_sim.topology.paths import PodPaths, digits
+from cluster_sim.topology.matching import matchings, share_all_ports, share_ports
 from cluster_sim.topology.pods import Pods, size_pods
 from cluster_sim.topology.wiring import Offsets, Tier, node_kinds, racks_of_pods, racks_of_top, wire_pods
 
@@ -22,8 +22,15 @@ class OcsSpine(Topology):
     """Leaves and spines as in a Clos; every spine uplink goes to an OCS, which joins it to another pod.
 
     The circuits give each pair of pods with traffic a share of the ports; the u-th uplinks of all a-th spines meet in
-    one OCS, and all planes are set alike, so that spraying loads the spines of a pod evenly. Only direct circuits are
-    used: pods that share no circuit cannot talk.
+    one OCS, and all planes are set alike, so that spraying loads the spines of a pod evenly.
+
+    Attributes:
+        transit: 0: only direct circuits are used, and pods that share none cannot talk. Otherwise traffic also goes
+            over one other pod, whose spine passes it on: a path carries as much of a pair's traffic as the smaller of
+            its two trunks has circuits, times this, against the circuits of the direct one. At 1 all paths are loaded
+            by what they can carry, whatever the demand, as in Jupiter's Valiant-like routing [Poutievski et al. 2022,
+            sec. 4.4]. A pair without circuits has paths over other pods only.
+        reconfigure: circuits for the traffic of the job, or of each phase of a step.
     """
 
     kind: Literal["ocs_spine"] = "ocs_spine"
@@ -31,6 +38,7 @@ class OcsSpine(Topology):
     leaf_oversubscription: float = Field(1.0, ge=1)
     spine_oversubscription: float = Field(1.0, ge=1)
     rail_optimised: bool = False
+    transit: float = Field(0.0, ge=0, le=1, description="weight of paths over another pod; 0: direct circuits only")
     reconfigure: Literal["per_job", "per_phase"] = "per_job"
     floor: FloorPlan = FloorPlan()
 
@@ -57,8 +65,8 @@ class OcsSpine(Topology):
             node_kind=node_kinds(pods, "ocs", len(np.unique(top.upper))),
             tiers=tuple(tier.name for tier in tiers),
             links=equip(tiers, equipment),
-            paths=OcsPaths(pods),
-            planner=OcsPlanner(pods, _switch_s(equipment), self.reconfigure == "per_phase"),
+            paths=OcsPaths(pods, self.transit),
+            planner=OcsPlanner(pods, _switch_s(equipment), self.reconfigure == "per_phase", self.transit > 0),
         )
 
 
@@ -93,16 +101,19 @@ class OcsPlanner:
         pods: sizes.
         switch_s: switching plus re-acquisition.
         per_phase: True when every phase of a step gets circuits of its own.
+        transit: whether traffic may go over a third pod.
     """
 
     pods: Pods
     switch_s: float
     per_phase: bool
+    transit: bool = False
 
     def connect(self, demand_bytes: Array) -> Circuits:
         """Share the uplinks of a spine by traffic, and set all planes alike."""
         pods = self.pods
-        matching = matchings(share_ports(demand_bytes, pods.spine_up), pods.spine_up)
+        share = share_all_ports if self.transit else share_ports
+        matching = matchings(share(demand_bytes, pods.spine_up), pods.spine_up)
         uplink, src_pod = np.nonzero(matching >= 0)
         dst_pod = matching[uplink, src_pod]
         plane = np.repeat(np.arange(pods.spines), len(src_pod))
@@ -116,34 +127,3 @@ class OcsPlanner:
             out_link=(top + 2 * ((dst * pods.spines + plane) * pods.spine_up + up) + 1).astype(np.int32),
             num_pods=pods.num_pods,
         )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class OcsPaths(PodPaths):
-    """Between pods: one of their circuits, and a link up to and down from the spines it ends at."""
-
-    def count_between(self, src_pod: Array, dst_pod: Array, circuits: Circuits | None) -> Array:
-        """See PodPaths."""
-        assert circuits is not None, "an OCS fabric has paths only once its circuits are set"
-        first, last = self._circuits_between(src_pod, dst_pod, circuits)
-        return np.asarray((last - first) * self.pods.parallel**2, dtype=np.int64)
-
-    def links_between(self, src: Array, dst: Array, choice: Array, circuits: Circuits | None) -> tuple[Array, ...]:
-        """See PodPaths."""
-        assert circuits is not None
-        pods = self.pods
-        first, last = self._circuits_between(pods.pod_of(src), pods.pod_of(dst), circuits)
-        nth, rise, fall = digits(choice, (max(int((last - first).max()), 1), pods.parallel, pods.parallel))
-        circuit = first + nth
-        spine = (circuits.in_link[circuit] - self.at.top_links) // 2 // pods.spine_up % pods.spines
-        return (
-            self.leaf_link(src, spine.astype(np.int64), rise),
-            circuits.in_link[circuit].astype(np.int64),
-            circuits.out_link[circuit].astype(np.int64),
-            self.leaf_link(dst, spine.astype(np.int64), fall) + 1,
-        )
-
-    def _circuits_between(self, src_pod: Array, dst_pod: Array, circuits: Circuits) -> tuple[Array, Array]:
-        """[first, last) rows of the circuits of each pair of pods; rows are sorted by trunk."""
-        trunk = src_pod * self.pods.num_pods + dst_pod
-        return np.searchsorted(circuits.trunk, trunk), np.searchsorted(circuits.trunk, trunk, side="right")

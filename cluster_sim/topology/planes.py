@@ -87,6 +87,11 @@ class PlanePaths:
         """See tables.PathFinder."""
         return True
 
+    @property
+    def is_bundled(self) -> bool:
+        """See tables.PathFinder."""
+        return True
+
     def shares(self, src: Array, dst: Array, circuits: Circuits | None) -> tuple[Array, Array, Array]:
         """See tables.PathFinder."""
         raise NotImplementedError("paths are even: bundles say it all")
