@@ -117,7 +117,7 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
     job, interconnect = scenario.job, scenario.interconnect
     announce("building the fabric")
     fabric = scenario.topology.build(Equipment(job.accelerators, job.accelerator_entry, interconnect))
-    program = plan(job, fabric.endpoint_domain)
+    program = plan(job, fabric.endpoint_domain, stream_key(scenario.seed, "workload", scenario.job_name))
     announce("routing")
     key = stream_key(scenario.seed, "routing", scenario.job_name)
     collectives = tuple(program.collectives)

@@ -1,6 +1,6 @@
 """Collective algorithms: one file each behind a registry; ranks and bytes in, Traffic out."""
 
-from cluster_sim.collectives.all_to_all import all_to_all
+from cluster_sim.collectives.all_to_all import all_to_all, all_to_all_of
 from cluster_sim.collectives.base import COLLECTIVES, Algorithm, Groups
 from cluster_sim.collectives.hierarchical import (
     hierarchical_all_gather,
@@ -15,6 +15,7 @@ __all__ = [
     "Algorithm",
     "Groups",
     "all_to_all",
+    "all_to_all_of",
     "hierarchical_all_gather",
     "hierarchical_all_reduce",
     "hierarchical_reduce_scatter",
