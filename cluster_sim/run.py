@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from cluster_sim.backend import Backend, BackendName, choose_backend
-from cluster_sim.catalogue import Entry, scale_up
+from cluster_sim.catalogue import OCS_TIERS, Entry, scale_up
 from cluster_sim.config import RunConfig, Scenario, read_problem
 from cluster_sim.core import InputError, stream_key
 from cluster_sim.economics import Account, account
@@ -178,7 +178,7 @@ def _unverified(done: _Simulated) -> tuple[str, ...]:
     timing += [(interconnect.switch, interconnect.switch_entry, ("latency",))]
     timing += [(interconnect.nic, interconnect.nic_entry, ("latency",))]
     for tier in done.fabric.tiers[1:]:
-        used = ("latency", "reach", "optical_margin") if tier == "spine_ocs" else ("latency", "reach")
+        used = ("latency", "reach", "optical_margin") if tier in OCS_TIERS else ("latency", "reach")
         timing += [(name, entry, used) for name, entry in interconnect.ends(tier).by_name.items()]
     link = job.accelerator_entry.scale_up
     timing += [(link, scale_up(link), ("latency", "efficiency"))]

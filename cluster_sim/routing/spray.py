@@ -23,10 +23,12 @@ class Spray(Routing):
     is_even: ClassVar[bool] = True
 
     def rows_of_settings(self, fabric: Fabric, settings: Settings) -> tuple[Rows, ...]:
-        """One row per bundle and per ordered pair of pods; one per link where paths are not even."""
+        """One row per bundle and per ordered pair of pods with circuits; one per link where paths are not even."""
         if not fabric.paths.is_bundled:
             return rows_of_links(fabric, settings)
-        return tuple(_rows(fabric, circuits) for circuits in settings)
+        lit = [circuits.trunk for circuits in settings if circuits is not None]
+        trunks = np.unique(np.concatenate(lit)) if lit else np.zeros(0, np.int64)
+        return tuple(_rows(fabric, circuits, trunks) for circuits in settings)
 
     def choose(self, num_paths: Any, src: Any, dst: Any, key: int, backend: Backend | None = None) -> Any:
         """Any path: all candidates of a pair cross the same bundles."""
@@ -41,14 +43,17 @@ class Spray(Routing):
         return fabric.paths.shares(src, dst, circuits)
 
 
-def _rows(fabric: Fabric, circuits: Circuits | None) -> Rows:
+def _rows(fabric: Fabric, circuits: Circuits | None, trunks: Array) -> Rows:
+    """Rows of one setting; ``trunks`` int64[K] are those that any setting has, ascending."""
     row = fabric.links.bundle.copy()
     num_bundles = int(row.max(initial=-1)) + 1
-    num_trunks = fabric.num_pods**2 if fabric.planner is not None else 0
     if circuits is not None:
-        row[circuits.in_link] = num_bundles + circuits.trunk
+        trunk = num_bundles + np.searchsorted(trunks, circuits.trunk)
+        row[circuits.in_link] = trunk
     lit = row != NONE
-    capacity = np.bincount(row[lit], weights=fabric.links.capacity_bytes_per_s[lit], minlength=num_bundles + num_trunks)
+    capacity = np.bincount(
+        row[lit], weights=fabric.links.capacity_bytes_per_s[lit], minlength=num_bundles + len(trunks)
+    )
     if circuits is not None:  # the far link of a circuit carries the same bytes: the same row, counted once
-        row[circuits.out_link] = num_bundles + circuits.trunk
+        row[circuits.out_link] = trunk
     return Rows(capacity, row)

@@ -1,7 +1,7 @@
 """The network as built: nodes, directed links, and the candidate paths between endpoints."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -23,6 +23,8 @@ class Circuits:
         in_link: int32[C], the fixed link into the OCS.
         out_link: int32[C], the fixed link out of it.
         num_pods: pods that the OCS join.
+        pair_ratio: float64[C], what of the traffic of its pair of pods takes this and the pair's other circuits, where
+            there is another way; None where there is none.
 
     Raises:
         InputError: a port carries two circuits.
@@ -33,6 +35,10 @@ class Circuits:
     in_link: Array
     out_link: Array
     num_pods: int
+    pair_ratio: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.in_link)
 
     def __post_init__(self) -> None:
         check_columns(self, src_pod="int32", dst_pod="int32", in_link="int32", out_link="int32")
@@ -44,10 +50,16 @@ class Circuits:
                 raise InputError(f"{times.max()} circuits {way} by link {twice}: a port of an OCS carries one; "
                                  "give every port one partner")  # fmt: skip
 
+    def chosen(self, rows: Array) -> "Circuits":
+        """Some of the circuits, bool[C] or int64[...]."""
+        names = ("src_pod", "dst_pod", "in_link", "out_link", "pair_ratio")
+        columns = {name: getattr(self, name) for name in names}
+        return replace(self, **{name: column[rows] for name, column in columns.items() if column is not None})
+
     @property
     def trunk(self) -> Array:
-        """int32[C]: circuits of one ordered pair of pods share a number, ``src_pod * num_pods + dst_pod``."""
-        return np.asarray(self.src_pod * np.int32(self.num_pods) + self.dst_pod, dtype=np.int32)
+        """int64[C]: circuits of one ordered pair of pods share a number, ``src_pod * num_pods + dst_pod``."""
+        return np.asarray(self.src_pod * np.int64(self.num_pods) + self.dst_pod)
 
     @property
     def ends(self) -> Array:
@@ -113,6 +125,20 @@ class CircuitPlanner(Protocol):
 
     def connect(self, demand_bytes: Array) -> Circuits:
         """Circuits for a traffic matrix, float64[P, P] of bytes from pod to pod."""
+        ...
+
+
+@runtime_checkable
+class HybridPlanner(CircuitPlanner, Protocol):
+    """The same where a packet network joins the pods, too: traffic without circuits takes that."""
+
+    @property
+    def per_layer(self) -> bool:
+        """True when every layer of experts gets circuits of its own, and nothing else has any."""
+        ...
+
+    def share(self, circuits: Circuits, demand_bytes: Array) -> Array:
+        """float64[C]: ``pair_ratio`` of the circuits for float64[P, P] of bytes from pod to pod."""
         ...
 
 

@@ -8,6 +8,7 @@ from cluster_sim.topology.fat_tree import FatTree
 from cluster_sim.topology.floor_plan import FloorPlan
 from cluster_sim.topology.full_mesh import FullMesh
 from cluster_sim.topology.hyperx import HyperX
+from cluster_sim.topology.ocs_hybrid import OcsHybrid
 from cluster_sim.topology.ocs_spine import OcsSpine
 from cluster_sim.topology.rail_only import RailOnly
 from cluster_sim.topology.slim_fly import SlimFly
@@ -23,6 +24,7 @@ __all__ = [
     "FloorPlan",
     "FullMesh",
     "HyperX",
+    "OcsHybrid",
     "OcsSpine",
     "RailOnly",
     "SlimFly",

@@ -58,6 +58,23 @@ def share_all_ports(demand: Array, ports: int) -> Array:
     return _none_dark(_most_needed_first(wanted, needed, ports), kept, ports)
 
 
+def share_with_heaviest(demand: Array, ports: int) -> Array:
+    """Circuits for the pairs with most traffic; others go without. Each to who has most traffic per circuit with it.
+
+    Args:
+        demand: as in ``share_ports``.
+        ports: likewise.
+
+    Returns:
+        int64[P, P], row and column sums at most ``ports``. Equal needs (to 1e-9) are served lowest pair first.
+
+    Raises:
+        InputError: the demand is no square matrix of amounts.
+    """
+    wanted = off_diagonal(demand)
+    return _most_needed_first(wanted, np.zeros(wanted.shape, np.int64), ports, is_own=1)
+
+
 def off_diagonal(demand: Array) -> Array:
     """float64[P, P]: the demand without what stays in its pod.
 
@@ -120,13 +137,16 @@ def _none_dark(circuits: Array, kept: Array, ports: int) -> Array:
         circuits[alone, y] += 1
 
 
-def _most_needed_first(wanted: Array, needed: Array, ports: int) -> Array:
-    """int64[P, P]: ``needed`` circuits, then one after the other to who has most traffic per circuit."""
+def _most_needed_first(wanted: Array, needed: Array, ports: int, is_own: int = 0) -> Array:
+    """int64[P, P]: ``needed`` circuits, then one after the other to who has most traffic per circuit.
+
+    With ``is_own`` 1 the circuit that is given away is counted: who has none does not come first.
+    """
     circuits = needed.copy()
     free_out, free_in = ports - circuits.sum(axis=1), ports - circuits.sum(axis=0)
     scale = wanted.max(initial=0.0) or 1.0
     queue = [
-        (-round(wanted[a, b] / scale / max(needed[a, b], 1), 9), int(a), int(b))
+        (-round(wanted[a, b] / scale / max(needed[a, b] + is_own, 1), 9), int(a), int(b))
         for a, b in zip(*np.nonzero(wanted), strict=True)
     ]
     heapq.heapify(queue)
@@ -136,7 +156,7 @@ def _most_needed_first(wanted: Array, needed: Array, ports: int) -> Array:
             circuits[a, b] += 1
             free_out[a] -= 1
             free_in[b] -= 1
-            heapq.heappush(queue, (-round(wanted[a, b] / scale / circuits[a, b], 9), a, b))
+            heapq.heappush(queue, (-round(wanted[a, b] / scale / (circuits[a, b] + is_own), 9), a, b))
     return circuits
 
 

@@ -10,7 +10,7 @@ from cluster_sim.core import NotBuildableError
 from cluster_sim.tables import NONE, Array, Circuits, Fabric
 from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
 from cluster_sim.topology.circuit_paths import OcsPaths
-from cluster_sim.topology.equip import equip
+from cluster_sim.topology.equip import equip, switch_s
 from cluster_sim.topology.floor_plan import FloorPlan
 from cluster_sim.topology.matching import matchings, share_all_ports, share_ports
 from cluster_sim.topology.pods import Pods, size_pods
@@ -66,7 +66,9 @@ class OcsSpine(Topology):
             tiers=tuple(tier.name for tier in tiers),
             links=equip(tiers, equipment),
             paths=OcsPaths(pods, self.transit),
-            planner=OcsPlanner(pods, _switch_s(equipment), self.reconfigure == "per_phase", self.transit > 0),
+            planner=OcsPlanner(
+                pods, switch_s("spine_ocs", equipment.interconnect), self.reconfigure == "per_phase", self.transit > 0
+            ),
         )
 
 
@@ -84,13 +86,6 @@ def _wire_ocs(pods: Pods, uplinks_per_ocs: int, floor: FloorPlan) -> Tier:
         at.top + (spine * pods.spine_up + uplink) // uplinks_per_ocs, dark, dark,
         by_pod_m[pod], way_m=(by_pod_m + others_m)[pod],
     )  # fmt: skip
-
-
-def _switch_s(equipment: Equipment) -> float:
-    """Switching time of the OCS, then re-acquisition by the transceivers."""
-    transceiver = equipment.interconnect.ends("spine_ocs").technologies[0]
-    reacquisition_s = transceiver.reacquisition.typical if transceiver.reacquisition else 0.0
-    return equipment.interconnect.ocs_entry.switch_time.typical + reacquisition_s
 
 
 @dataclass(frozen=True, slots=True)
