@@ -101,7 +101,7 @@ def test_circuits_carry_the_share_that_they_are_to_carry_under_every_setting():
 
 
 def test_backends_agree():
-    job = moe(layers=4, global_batch=8)
+    job = moe(global_batch=8)
     _, outcome, _ = run_job(job, HYBRID, backend="numpy")
     _, expected, _ = run_job(job, HYBRID, backend="numba")
     assert expected.switchings
