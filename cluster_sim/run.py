@@ -13,7 +13,16 @@ from cluster_sim.catalogue import OCS_TIERS, Entry, scale_up
 from cluster_sim.config import RunConfig, Scenario, read_problem
 from cluster_sim.core import InputError, stream_key
 from cluster_sim.economics import Account, account
-from cluster_sim.engine import Outcome, Routes, Simulation, fusible, route_collectives, run_problem, step_parts
+from cluster_sim.engine import (
+    Outcome,
+    Routes,
+    Simulation,
+    fusible,
+    hidden_switching_s,
+    route_collectives,
+    run_problem,
+    step_parts,
+)
 from cluster_sim.results import Recorder, Run, check_output, claim_folder, provenance, table_of_columns, table_of_rows
 from cluster_sim.tables import NONE, TASK_KINDS, Array, Fabric, FlowProblem, Schedule
 from cluster_sim.topology import Equipment
@@ -210,12 +219,14 @@ def _bom(done: _Simulated) -> pa.Table:
 
 
 def _events(done: _Simulated) -> pa.Table:
+    all_hidden_s = hidden_switching_s(done.schedule, done.outcome, done.routes.light.collective_setting)
     rows = [
         {
             "scenario": done.scenario.name, "time_s": switching.start_s, "end_s": switching.end_s,
-            "event": "ocs_switching", "detail": f"{switching.num_circuits} circuits, setting {switching.setting}",
+            "event": "ocs_switching", "hidden_s": hidden_s,
+            "detail": f"{switching.num_circuits} circuits, setting {switching.setting}",
         }
-        for switching in done.outcome.switchings
+        for switching, hidden_s in zip(done.outcome.switchings, all_hidden_s.tolist(), strict=True)
     ]  # fmt: skip
     return table_of_rows("events", rows)
 

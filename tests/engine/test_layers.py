@@ -1,18 +1,21 @@
 """Circuits that follow the layers of experts, stage by stage."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cluster_sim.backend import choose_backend
 from cluster_sim.catalogue import accelerator
 from cluster_sim.core import NotBuildableError
-from cluster_sim.engine import step_parts
+from cluster_sim.engine import Simulation, Switching, fusible, hidden_switching_s, route_collectives, step_parts
+from cluster_sim.routing import Spray
 from cluster_sim.tables import EP, NONE, PP
 from cluster_sim.topology import Clos, Equipment, OcsHybrid
-from cluster_sim.workload import Experts
+from cluster_sim.workload import PHASES, Experts, assemble, plan
 from tests.engine.worlds import INTERCONNECT, chain, message, run_job, simulate_by_hand, small_job
 
 _SERVER, _BYTES = 8, 1e9
@@ -128,11 +131,6 @@ def test_free_switching_to_circuits_of_each_layer_is_no_slower_than_circuits_for
 
 
 def run_job_with_free_switching(job, topology):
-    from cluster_sim.backend import choose_backend
-    from cluster_sim.engine import Simulation, fusible, route_collectives
-    from cluster_sim.routing import Spray
-    from cluster_sim.workload import PHASES, assemble, plan
-
     fabric = topology.build(Equipment(job.accelerators, job.accelerator_entry, INTERCONNECT))
     fabric = replace(fabric, planner=replace(fabric.planner, switch_s=0.0))
     program, chosen = plan(job, fabric.endpoint_domain), choose_backend("numba")
@@ -150,3 +148,28 @@ def test_stages_in_one_domain_cannot_both_set_its_circuits():
     )  # fmt: skip
     with pytest.raises(NotBuildableError, match="stages 0 and 1 both have experts in pod 0"):
         run_job(job, OcsHybrid(packet=Clos()))
+
+
+@given(st.integers(2, 5), st.sampled_from([0.0, 1e-3, 15e-3, 40e-3]))
+@settings(max_examples=15, deadline=None)
+def test_what_is_hidden_of_a_switching_is_the_compute_before_its_layer(layers, gap_s):
+    """Of d, a gap g hides min(g, d); the first switching of a step has no compute before it."""
+    fabric, schedule = fabric_of(HYBRID), experts_schedule(layers, gap_s)
+    routes = route_collectives(schedule.collectives, np.ones(layers), fabric, Spray(), 7, 1)
+    outcome = Simulation(schedule, routes, choose_backend("numba")).run()
+    hidden_s = hidden_switching_s(schedule, outcome, routes.light.collective_setting)
+    first = [] if layers % 2 else [0.0]
+    assert hidden_s == pytest.approx(first + [min(gap_s, fabric.planner.switch_s)] * (layers - 1), rel=1e-9, abs=1e-12)
+
+
+def test_a_switching_that_several_wait_for_is_exposed_once():
+    """
+    Switching from 1 to 5 s; collectives of its setting stand still from 2 to 4, 3 to 4.5 and of another all the time:
+    2.5 s are exposed, 1.5 hidden.
+    """
+    steps = [replace(message(0, 8, 1.0), kind=EP, layer=layer) for layer in (0, 0, 1)]
+    schedule = chain(steps, 1)
+    outcome = SimpleNamespace(
+        switchings=(Switching(1.0, 5.0, 1, 3),), start_s=np.array([2.0, 3.0, 0.0]), stalled_s=np.array([2.0, 1.5, 9.0])
+    )
+    assert hidden_switching_s(schedule, outcome, np.array([1, 1, 2])).tolist() == [1.5]
