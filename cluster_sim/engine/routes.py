@@ -14,7 +14,7 @@ from cluster_sim.engine.settings import Light, kept_while_switching, set_circuit
 from cluster_sim.engine.symmetry import merge
 from cluster_sim.kernels import FlowTable
 from cluster_sim.routing import Routing
-from cluster_sim.tables import NONE, Array, Collective, Fabric, Flows, Rows, Traffic, starts_of
+from cluster_sim.tables import NODE_KINDS, NONE, Array, Collective, Fabric, Flows, Rows, Traffic, starts_of
 
 logger = logging.getLogger(__name__)
 
@@ -68,12 +68,15 @@ class Routes:
             carried: (setting, float64[4, row classes]) for each stretch of time, as in Outcome.
         """
         links = self.fabric.links
+        is_out_of_ocs = self.fabric.node_kind[links.src] == NODE_KINDS.index("ocs")
         total = np.zeros((4, len(links)))
         for setting, amounts in carried:
             rows = self.rows[setting]
             lit = np.flatnonzero(rows.link_row != NONE)
             row = rows.link_row[lit]
-            share = links.capacity_bytes_per_s[lit] / rows.capacity_bytes_per_s[row]
+            # A trunk's links into and out of the OCS are of one row, and each way they carry all of it.
+            way = row.astype(np.int64) * 2 + is_out_of_ocs[lit]
+            share = links.capacity_bytes_per_s[lit] / np.bincount(way, links.capacity_bytes_per_s[lit])[way]
             mine = amounts[:, self.row_class[row]]
             total[0, lit] += mine[0] * share
             total[1:3, lit] += mine[1:3]

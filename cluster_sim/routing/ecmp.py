@@ -40,5 +40,5 @@ def _rows(fabric: Fabric, setting: Circuits | None, circuits: Array) -> Rows:
     if setting is not None:
         number = len(links) + np.searchsorted(circuits, setting.ends)
         row[setting.in_link] = row[setting.out_link] = number
-        capacity[number] = links.capacity_bytes_per_s[setting.in_link]
+        capacity[number] = links.capacity_bytes_per_s[setting.in_link] * setting.width
     return Rows(capacity, row)

@@ -45,15 +45,14 @@ class Spray(Routing):
 
 def _rows(fabric: Fabric, circuits: Circuits | None, trunks: Array) -> Rows:
     """Rows of one setting; ``trunks`` int64[K] are those that any setting has, ascending."""
-    row = fabric.links.bundle.copy()
+    row, width = fabric.links.bundle.copy(), fabric.links.capacity_bytes_per_s
     num_bundles = int(row.max(initial=-1)) + 1
     if circuits is not None:
         trunk = num_bundles + np.searchsorted(trunks, circuits.trunk)
-        row[circuits.in_link] = trunk
+        row[circuits.in_link], width = trunk, width.copy()
+        width[circuits.in_link] *= circuits.width
     lit = row != NONE
-    capacity = np.bincount(
-        row[lit], weights=fabric.links.capacity_bytes_per_s[lit], minlength=num_bundles + len(trunks)
-    )
+    capacity = np.bincount(row[lit], weights=width[lit], minlength=num_bundles + len(trunks))
     if circuits is not None:  # the far link of a circuit carries the same bytes: the same row, counted once
         row[circuits.out_link] = trunk
     return Rows(capacity, row)

@@ -23,6 +23,8 @@ class Circuits:
         in_link: int32[C], the fixed link into the OCS.
         out_link: int32[C], the fixed link out of it.
         num_pods: pods that the OCS join.
+        width_ratio: float64[C], capacity of each over that of its links: below 1 where it is lit part of the time,
+            above where it also stands for others; None where all are 1.
         pair_ratio: float64[C], what of the traffic of its pair of pods takes this and the pair's other circuits, where
             there is another way; None where there is none.
 
@@ -35,6 +37,7 @@ class Circuits:
     in_link: Array
     out_link: Array
     num_pods: int
+    width_ratio: Array | None = None
     pair_ratio: Array | None = None
 
     def __len__(self) -> int:
@@ -52,7 +55,7 @@ class Circuits:
 
     def chosen(self, rows: Array) -> "Circuits":
         """Some of the circuits, bool[C] or int64[...]."""
-        names = ("src_pod", "dst_pod", "in_link", "out_link", "pair_ratio")
+        names = ("src_pod", "dst_pod", "in_link", "out_link", "width_ratio", "pair_ratio")
         columns = {name: getattr(self, name) for name in names}
         return replace(self, **{name: column[rows] for name, column in columns.items() if column is not None})
 
@@ -60,6 +63,11 @@ class Circuits:
     def trunk(self) -> Array:
         """int64[C]: circuits of one ordered pair of pods share a number, ``src_pod * num_pods + dst_pod``."""
         return np.asarray(self.src_pod * np.int64(self.num_pods) + self.dst_pod)
+
+    @property
+    def width(self) -> Array:
+        """float64[C]: ``width_ratio``, or all 1."""
+        return np.ones(len(self)) if self.width_ratio is None else self.width_ratio
 
     @property
     def ends(self) -> Array:

@@ -78,8 +78,9 @@ class OcsPaths(PodPaths):
         """(pair, trunk, share of the pair's traffic that the trunk carries) of pairs in different pods, by pair."""
         trunks, number = np.unique(src_pod * self.pods.num_pods + dst_pod, return_inverse=True)
         src, dst = np.divmod(trunks, self.pods.num_pods)
-        per_plane = self._per_plane(circuits)
-        direct = per_plane[src, dst].astype(np.float64)
+        width = np.bincount(circuits.trunk, circuits.width, self.pods.num_pods**2) / self.pods.spines
+        per_plane = width.reshape(self.pods.num_pods, -1)
+        direct = per_plane[src, dst]
         relayed = _relays(per_plane, src, dst) * np.where(direct > 0, self.transit, 1.0)[:, None]
         total = direct + relayed.sum(axis=1)
         pair, over = np.nonzero(relayed)
@@ -127,7 +128,7 @@ class OcsPaths(PodPaths):
 
 
 def _relays(per_plane: Array, src_pod: Array, dst_pod: Array) -> Array:
-    """int64[F, P]: circuits per plane of the smaller trunk on the way over each pod; none over the ends themselves."""
+    """[F, P]: circuits per plane of the smaller trunk on the way over each pod; none over the ends themselves."""
     return np.asarray(np.minimum(per_plane[src_pod], per_plane.T[dst_pod]))
 
 
