@@ -21,7 +21,7 @@ GRAPHS = sorted((ROOT / "topologies").glob("*.graphml"))
 #: Accelerators of fabrics that have a certain number of them; 2048 of all others.
 SIZES = {"custom": 16, "torus": 4096, "torus-twisted": 256}
 #: Pods of fabrics whose circuits join other things than 1024 accelerators.
-PODS = {"ocs-hybrid": 256}
+PODS = {"ocs-hybrid": 256, "ocs-rails": 32}
 
 
 def of_name(path):

@@ -74,7 +74,11 @@ def _together(routes: Routes, lit: dict[int, int]) -> Array:
 
 
 class PhaseController:
-    """One setting of all OCS for each phase."""
+    """One setting of all OCS for each phase.
+
+    A phase is over for the OCS when those of its collectives have ended that send between pods: what the stages still
+    compute, or send inside, is time to switch in.
+    """
 
     def __init__(self, clock: Clock, routes: Routes, network: Network, schedule: Schedule) -> None:
         self.clock, self.routes, self.network = clock, routes, network
@@ -82,8 +86,9 @@ class PhaseController:
         self.log: list[Switching] = []
         self._carried: list[tuple[int, Array]] = []
         self._phase = [collective.phase for collective in schedule.collectives]
+        self._uses_circuits: list[bool] = routes.light.uses_circuits.tolist()
         runs = schedule.collective[schedule.collective != NONE]
-        phase = np.array(self._phase, np.int64)[runs]
+        phase = np.array(self._phase, np.int64)[runs[routes.light.uses_circuits[runs]]]
         self._left: list[int] = np.bincount(phase, minlength=len(schedule.phases)).tolist()
         self._over = [clock.event() for _ in schedule.phases]
         for number, left in enumerate(self._left):
@@ -99,6 +104,8 @@ class PhaseController:
 
     def end(self, task: int, collective: int) -> None:
         """See Controller; rings when a phase is over."""
+        if not self._uses_circuits[collective]:
+            return
         phase = self._phase[collective]
         self._left[phase] -= 1
         if not self._left[phase]:

@@ -16,6 +16,7 @@ class Light:
         settings: circuits of each setting; (None,) without OCS.
         phase_setting: int32[phases], setting of each phase of a step; the first where layers have their own.
         collective_setting: int32[C], setting that each collective runs under.
+        uses_circuits: bool[C], collectives that send between pods.
         circuits: of each collective: those of its setting, and what of its traffic goes over them.
         is_by_layer: True where every stage has its own circuits for one layer of experts after the other; setting 0 is
             then without any, and what is not for experts runs under it.
@@ -24,6 +25,7 @@ class Light:
     settings: tuple[Circuits | None, ...]
     phase_setting: Array
     collective_setting: Array
+    uses_circuits: Array
     circuits: tuple[Circuits | None, ...]
     is_by_layer: bool = False
 
@@ -45,12 +47,12 @@ def set_circuits(
     planner = fabric.planner
     if isinstance(planner, HybridPlanner) and planner.per_layer:
         return _by_layer(collectives, num_runs, fabric, planner, num_phases)
-    settings, phase_setting = _by_phase(collectives, num_runs, fabric, num_phases)
+    settings, phase_setting, uses_circuits = _by_phase(collectives, num_runs, fabric, num_phases)
     setting = phase_setting[np.array([collective.phase for collective in collectives], np.int64)].astype(np.int32)
     circuits = tuple(
         _split(settings[number], collective, fabric) for number, collective in zip(setting, collectives, strict=True)
     )
-    return Light(settings, phase_setting, setting, circuits)
+    return Light(settings, phase_setting, setting, uses_circuits, circuits)
 
 
 def kept_while_switching(light: Light) -> dict[tuple[int, int], Circuits]:
@@ -72,22 +74,25 @@ def _kept(old: Circuits | None, new: Circuits | None) -> Circuits:
 
 def _by_phase(
     collectives: tuple[Collective, ...], num_runs: Array, fabric: Fabric, num_phases: int
-) -> tuple[tuple[Circuits | None, ...], Array]:
-    """Circuits of each setting, and the setting of each phase."""
+) -> tuple[tuple[Circuits | None, ...], Array, Array]:
+    """(circuits of each setting, setting of each phase, whether each collective uses circuits)."""
+    no_phase, uses = np.zeros(num_phases, np.int32), np.zeros(len(collectives), bool)
     if fabric.planner is None:
-        return (None,), np.zeros(num_phases, np.int32)
+        return (None,), no_phase, uses
     demand = np.zeros((num_phases, fabric.num_pods, fabric.num_pods))
-    for collective, runs in zip(collectives, num_runs, strict=True):
-        demand[collective.phase] += _demand(collective, fabric) * runs
+    for number, (collective, runs) in enumerate(zip(collectives, num_runs, strict=True)):
+        sent = _demand(collective, fabric)
+        uses[number] = sent.any()
+        demand[collective.phase] += sent * runs
     if not fabric.planner.per_phase:
-        return (fabric.planner.connect(demand.sum(axis=0)),), np.zeros(num_phases, np.int32)
+        return (fabric.planner.connect(demand.sum(axis=0)),), no_phase, uses
     settings: list[Circuits] = []
     phase_setting = np.full(num_phases, NONE, np.int32)
     for phase in np.flatnonzero(demand.any(axis=(1, 2))):
         phase_setting[phase] = _number(fabric.planner.connect(demand[phase]), settings)
     if not settings:
-        return (fabric.planner.connect(demand.sum(axis=0)),), np.zeros(num_phases, np.int32)
-    return tuple(settings), _stay(phase_setting)
+        return (fabric.planner.connect(demand.sum(axis=0)),), no_phase, uses
+    return tuple(settings), _stay(phase_setting), uses
 
 
 def _by_layer(
@@ -105,7 +110,7 @@ def _by_layer(
         _claim(stage, demand, users)
         setting[numbers] = _number(planner.connect(demand), settings)
     circuits = tuple(_split(settings[at], c, fabric) for at, c in zip(setting, collectives, strict=True))
-    return Light(tuple(settings), np.zeros(num_phases, np.int32), setting, circuits, True)
+    return Light(tuple(settings), np.zeros(num_phases, np.int32), setting, setting > 0, circuits, True)
 
 
 def _claim(stage: int, demand: Array, users: Array) -> None:
@@ -146,11 +151,12 @@ def _split(circuits: Circuits | None, collective: Collective, fabric: Fabric) ->
 
 
 def _demand(collective: Collective, fabric: Fabric) -> Array:
-    """float64[pods, pods]: bytes from pod to pod in one run."""
+    """float64[pods, pods]: bytes from pod to pod in one run; what stays in a scale-up domain is nobody's demand."""
     pods = fabric.num_pods
     traffic = collective.traffic.written_out()
     pair = fabric.endpoint_pod[traffic.edge_src].astype(np.int64) * pods + fabric.endpoint_pod[traffic.edge_dst]
-    sent = traffic.size_bytes[traffic.edge_transfer] * collective.size_bytes
+    is_sent = fabric.endpoint_domain[traffic.edge_src] != fabric.endpoint_domain[traffic.edge_dst]
+    sent = np.where(is_sent, traffic.size_bytes[traffic.edge_transfer] * collective.size_bytes, 0.0)
     demand = np.bincount(pair, weights=sent, minlength=pods * pods).reshape(pods, pods)
     np.fill_diagonal(demand, 0.0)
     return demand

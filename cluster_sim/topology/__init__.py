@@ -9,6 +9,7 @@ from cluster_sim.topology.floor_plan import FloorPlan
 from cluster_sim.topology.full_mesh import FullMesh
 from cluster_sim.topology.hyperx import HyperX
 from cluster_sim.topology.ocs_hybrid import OcsHybrid
+from cluster_sim.topology.ocs_rails import OcsRails
 from cluster_sim.topology.ocs_rotor import OcsRotor
 from cluster_sim.topology.ocs_spine import OcsSpine
 from cluster_sim.topology.rail_only import RailOnly
@@ -26,6 +27,7 @@ __all__ = [
     "FullMesh",
     "HyperX",
     "OcsHybrid",
+    "OcsRails",
     "OcsRotor",
     "OcsSpine",
     "RailOnly",

@@ -28,7 +28,7 @@ def share_ports(demand: Array, ports: int) -> Array:
     partners = _most_partners(circuits)
     if partners > ports:
         raise NotBuildableError(
-            (f"a pod has traffic with {partners} others, but each of its spines has {ports} ports into the OCS; "
+            (f"a pod has traffic with {partners} others, but its switches have {ports} ports into the OCS each; "
              "make pods larger, place the job so that fewer pods talk, or allow transit",)
         )  # fmt: skip
     return _most_needed_first(wanted, circuits, ports)

@@ -26,8 +26,8 @@ class OcsSpine(Topology):
         transit: 0: only direct circuits are used, and pods that share none cannot talk. Otherwise traffic also goes
             over one other pod, whose spine passes it on: a path carries as much of a pair's traffic as the smaller of
             its two trunks has circuits, times this, against the circuits of the direct one. At 1 all paths are loaded
-            by what they can carry, whatever the demand, as in Jupiter's Valiant-like routing [Poutievski et al. 2022,
-            sec. 4.4]. A pair without circuits has paths over other pods only.
+            by what they can carry, whatever the demand, as in Jupiter's Valiant-like routing [Poutievski et al. 2022].
+            A pair without circuits has paths over other pods only.
         reconfigure: circuits for the traffic of the job, or of each phase of a step.
     """
 

@@ -92,7 +92,7 @@ def test_the_diagonal_is_ignored():
 
 def test_more_partners_than_ports_are_not_buildable():
     """Each of 4 pods talks to 3 others; 2 ports do not reach them all. It counts who receives, too."""
-    with pytest.raises(NotBuildableError, match="traffic with 3 others, but each of its spines has 2 ports"):
+    with pytest.raises(NotBuildableError, match="traffic with 3 others, but its switches have 2 ports"):
         share_ports(np.ones((4, 4)), 2)
     to_one = np.zeros((4, 4))
     to_one[1:, 0] = 1.0
