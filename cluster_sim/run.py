@@ -9,12 +9,21 @@ import numpy as np
 import pyarrow as pa
 
 from cluster_sim.backend import Backend, BackendName, choose_backend
-from cluster_sim.catalogue import Entry, scale_up
+from cluster_sim.catalogue import OCS_TIERS, Entry, scale_up
 from cluster_sim.collectives import LinkCosts
 from cluster_sim.config import RunConfig, Scenario, read_problem, read_transport
 from cluster_sim.core import InputError, stream, stream_key
 from cluster_sim.economics import Account, account
-from cluster_sim.engine import Outcome, Routes, Simulation, fusible, route_collectives, run_problem, step_parts
+from cluster_sim.engine import (
+    Outcome,
+    Routes,
+    Simulation,
+    fusible,
+    hidden_switching_s,
+    route_collectives,
+    run_problem,
+    step_parts,
+)
 from cluster_sim.results import Recorder, Run, check_output, claim_folder, provenance, table_of_columns, table_of_rows
 from cluster_sim.tables import NONE, TASK_KINDS, Array, Fabric, FlowProblem, Schedule
 from cluster_sim.topology import Equipment
@@ -124,7 +133,8 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
     fabric = scenario.topology.fabric(Equipment(job.accelerators, job.accelerator_entry, interconnect))
     fabric = scenario.failed_links.removed_from(fabric, stream(scenario.seed, "failed_links"))
     costs = LinkCosts.of(fabric, ("", "scale_up") if job.reduces_inside else ("",)) if job.algorithms.has_auto else None
-    program = plan(job, fabric.endpoint_domain, fabric.endpoint_pod, costs)
+    drawn = stream_key(scenario.seed, "workload", scenario.job_name)
+    program = plan(job, fabric.endpoint_domain, fabric.endpoint_pod, costs, drawn)
     announce("routing")
     key = stream_key(scenario.seed, "routing", scenario.job_name)
     collectives = tuple(program.collectives)
@@ -185,7 +195,7 @@ def _unverified(done: _Simulated) -> tuple[str, ...]:
     timing += [(interconnect.switch, interconnect.switch_entry, ("latency",))]
     timing += [(interconnect.nic, interconnect.nic_entry, ("latency",))]
     for tier in (tier for tier in done.fabric.tiers if not tier.startswith("scale_up")):
-        used = ("latency", "reach", "optical_margin") if tier == "spine_ocs" else ("latency", "reach")
+        used = ("latency", "reach", "optical_margin") if tier in OCS_TIERS else ("latency", "reach")
         timing += [(name, entry, used) for name, entry in interconnect.ends(tier).by_name.items()]
     link = job.accelerator_entry.scale_up
     timing += [(link, scale_up(link), ("latency", "efficiency"))]
@@ -217,12 +227,14 @@ def _bom(done: _Simulated) -> pa.Table:
 
 
 def _events(done: _Simulated) -> pa.Table:
+    all_hidden_s = hidden_switching_s(done.schedule, done.outcome, done.routes.light.collective_setting)
     rows = [
         {
             "scenario": done.scenario.name, "time_s": switching.start_s, "end_s": switching.end_s,
-            "event": "ocs_switching", "detail": f"{switching.num_circuits} circuits, setting {switching.setting}",
+            "event": "ocs_switching", "hidden_s": hidden_s,
+            "detail": f"{switching.num_circuits} circuits, setting {switching.setting}",
         }
-        for switching in done.outcome.switchings
+        for switching, hidden_s in zip(done.outcome.switchings, all_hidden_s.tolist(), strict=True)
     ]  # fmt: skip
     return table_of_rows("events", rows)
 

@@ -2,7 +2,7 @@
 
 from cluster_sim.catalogue.entries import Accelerator, Constants, Entry, Nic, Ocs, ScaleUp, Switch, Technology
 from cluster_sim.catalogue.figure import Figure
-from cluster_sim.catalogue.interconnect import Interconnect, LinkEnds
+from cluster_sim.catalogue.interconnect import OCS_TIERS, Interconnect, LinkEnds
 from cluster_sim.catalogue.library import NcclNetwork, NcclProtocol, NcclRates, NcclScaleUp
 from cluster_sim.catalogue.load import (
     SECTIONS,
@@ -17,6 +17,7 @@ from cluster_sim.catalogue.load import (
 )
 
 __all__ = [
+    "OCS_TIERS",
     "SECTIONS",
     "Accelerator",
     "Constants",

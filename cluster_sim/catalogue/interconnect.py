@@ -14,6 +14,10 @@ NicName = Annotated[str, AfterValidator(lambda name: load.nic(name) and name)]
 OcsName = Annotated[str, AfterValidator(lambda name: load.ocs(name) and name)]
 
 
+#: Tiers of links into optical circuit switches, by what is at their lower end.
+OCS_TIERS = ("host_ocs", "leaf_ocs", "spine_ocs")
+
+
 class LinkEnds(Spec):
     """The technologies at the two ends of a tier's links; one name in a file stands for both.
 
@@ -101,7 +105,7 @@ class Interconnect(Spec):
 
     def ends(self, tier: str) -> LinkEnds:
         """Technologies at the ends of a tier's links."""
-        if tier == "spine_ocs":
+        if tier in OCS_TIERS:
             return self.spine_ocs or self.spine_core
         ends: LinkEnds = getattr(self, tier)
         return ends

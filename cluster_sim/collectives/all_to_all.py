@@ -42,7 +42,7 @@ def all_to_all_of(groups: Groups, size_bytes: Array) -> Traffic:
                          f"{groups.size} x {groups.size}, the ranks of a group, or one for each group")  # fmt: skip
     wrong = np.argwhere(~(np.isfinite(matrix) & (matrix >= 0)))
     if len(wrong):
-        raise InputError(f"all_to_all_of: {matrix[tuple(wrong[0])]} bytes from rank {wrong[0][-2]} to rank "
+        raise InputError(f"all_to_all_of: {matrix[tuple(wrong[0])]:g} bytes from rank {wrong[0][-2]} to rank "
                          f"{wrong[0][-1]}; expected a finite number, 0 or more")  # fmt: skip
     is_sent = (matrix > 0) & ~np.eye(groups.size, dtype=bool)
     *group, src, dst = np.nonzero(is_sent)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cluster_sim.catalogue import Figure, Interconnect, Technology, constants
+from cluster_sim.catalogue import OCS_TIERS, Figure, Interconnect, Technology, constants
 from cluster_sim.tables import NODE_KINDS, Array, Fabric
 
 #: Tiers of a scale-up domain are part of the server, not of the network.
@@ -72,14 +72,14 @@ def _links(tier: str, up: Array, fabric: Fabric, interconnect: Interconnect) -> 
     lower, upper = ends.technologies
     lower_node, upper_node = fabric.links.src[up], fabric.links.dst[up]
     line_rate = float(fabric.links.capacity_bytes_per_s[up].max()) / constants().link_efficiency.typical
-    if tier == "host_leaf":
+    if tier in ("host_leaf", "host_ocs"):
         lower_node = fabric.endpoint_host[lower_node]
     if lower.form == "cable":
         _, boxes = np.unique(np.stack([lower_node, upper_node]), axis=1, return_inverse=True)
         count = _modules(lower, boxes.ravel(), line_rate)  # a cable joins two boxes
         return [_item(ends.lower, "cable", tier, count, lower.power, lower.price, length_m, num_ends=2)]
     counts = {ends.lower: _modules(lower, lower_node, line_rate)}
-    if tier != "spine_ocs":  # the other end of a link into an OCS is glass
+    if tier not in OCS_TIERS:  # the other end of a link into an OCS is glass
         counts[ends.upper] = counts.get(ends.upper, 0) + _modules(upper, upper_node, line_rate)
     trunk = constants().fibre_trunk_price
     return [
@@ -126,12 +126,15 @@ def _ocs(fabric: Fabric, interconnect: Interconnect) -> list[Item]:
     count = int((fabric.node_kind == NODE_KINDS.index("ocs")).sum())
     if not count:
         return []
-    entry, module = interconnect.ocs_entry, interconnect.ends("spine_ocs").technologies[0]
+    tier = next(name for name in OCS_TIERS if name in fabric.tiers)
+    entry, module = interconnect.ocs_entry, interconnect.ends(tier).technologies[0]
     assert module.fibre_pairs is not None, "copper into an OCS is not buildable"
-    pairs = int(np.ceil(module.fibre_pairs.typical * interconnect.port_rate_bytes_per_s / module.rate.typical - 1e-9))
+    capacity = fabric.links.capacity_bytes_per_s[fabric.links.tier == fabric.tiers.index(tier)].max()
+    line_rate = float(capacity) / constants().link_efficiency.typical
+    pairs = int(np.ceil(module.fibre_pairs.typical * line_rate / module.rate.typical - 1e-9))
     return [
         Item(
-            interconnect.ocs, "ocs", "spine_ocs", count * max(pairs, 1), entry.power.typical,
+            interconnect.ocs, "ocs", tier, count * max(pairs, 1), entry.power.typical,
             entry.price_per_port.typical * entry.ports.typical, 0.0, entry.power.status, entry.price_per_port.status,
         )
     ]  # fmt: skip

@@ -31,6 +31,44 @@ def step_parts(schedule: Schedule, outcome: Outcome) -> dict[str, float]:
     return parts
 
 
+def hidden_switching_s(schedule: Schedule, outcome: Outcome, collective_setting: Array) -> Array:
+    """float64[switchings]: how much of each passed while no collective stood still that needs the new circuits.
+
+    Args:
+        schedule: what was done.
+        outcome: when.
+        collective_setting: int32[C], setting that each collective runs under.
+    """
+    start_s, end_s, setting = (
+        np.array([getattr(switching, name) for switching in outcome.switchings])
+        for name in ("start_s", "end_s", "setting")
+    )
+    hidden_s = end_s - start_s
+    stalled = np.flatnonzero((schedule.collective != NONE) & (outcome.stalled_s > 0))
+    needed = collective_setting[schedule.collective[stalled]]
+    for number in np.unique(needed).tolist():
+        tasks, mine = stalled[needed == number], setting == number
+        from_s, to_s = _joined(outcome.start_s[tasks], outcome.start_s[tasks] + outcome.stalled_s[tasks])
+        hidden_s[mine] -= _covered_s(from_s, to_s, end_s[mine]) - _covered_s(from_s, to_s, start_s[mine])
+    return np.asarray(np.maximum(hidden_s, 0.0))
+
+
+def _joined(from_s: Array, to_s: Array) -> tuple[Array, Array]:
+    """Intervals that overlap or touch as one, ascending."""
+    order = np.argsort(from_s, kind="stable")
+    from_s, reached_s = from_s[order], np.maximum.accumulate(to_s[order])
+    is_first = np.append(True, from_s[1:] > reached_s[:-1])
+    return from_s[is_first], reached_s[np.append(is_first[1:], True)]
+
+
+def _covered_s(from_s: Array, to_s: Array, until_s: Array) -> Array:
+    """float64[n]: how much of the time before each ``until_s`` lies in the intervals, which do not overlap."""
+    before = np.searchsorted(from_s, until_s, side="right")
+    whole_s = np.append(0.0, np.cumsum(to_s - from_s))
+    last = np.maximum(before - 1, 0)
+    return np.asarray(whole_s[before] - np.where(before > 0, np.maximum(to_s[last] - until_s, 0.0), 0.0))
+
+
 def _attribute_end(parts: dict[str, float], schedule: Schedule, outcome: Outcome, stage: int, is_own: Array) -> int:
     """Walk back from the end of the step to the stage's last task on the way; that task, NONE if there is none."""
     task, chain = int(np.argmax(outcome.end_s)), []

@@ -30,10 +30,10 @@ class Network:
         routes: Routes,
         collectives: tuple[Collective, ...],
         backend: Backend,
-        setting: int,
+        capacity: Array,
     ) -> None:
         self.clock, self.routes, self.backend = clock, routes, backend
-        self.state = FlowState.idle(routes.table, routes.capacity[setting])
+        self.state = FlowState.idle(routes.table, capacity)
         self.route = routes.route.tolist()
         self.collectives = collectives
         self.queue: list[deque[tuple[int, int]]] = [deque() for _ in range(len(routes.route_patterns) - 1)]
@@ -55,12 +55,17 @@ class Network:
         set_capacity(self.routes.table, self.state, capacity, self.clock.now)
         self._ring()
 
-    def take_carried(self) -> Array:
-        """float64[4, R]: bytes, busy s, full s and peak bytes/s of every row up to now; starts to count anew."""
+    def take_carried(self, is_meant: Array | None = None) -> Array:
+        """float64[4, R]: bytes, busy s, full s and peak bytes/s of every row up to now; starts to count anew.
+
+        Args:
+            is_meant: bool[R], rows to be counted, others go on and give 0; None for all.
+        """
         settle(self.routes.table, self.state, max(self.clock.now, self.state.now_s))
-        carried = np.stack([self.state.carried[amount] for amount in AMOUNTS])
+        is_meant = np.ones(len(self.routes.class_row), bool) if is_meant is None else is_meant
+        carried = np.where(is_meant, np.stack([self.state.carried[amount] for amount in AMOUNTS]), 0.0)
         for amount in AMOUNTS:
-            self.state.carried[amount] = 0.0
+            self.state.carried[amount][is_meant] = 0.0
         return carried
 
     def check_not_stalled(self) -> None:

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from cluster_sim.backend import Backend
+from cluster_sim.engine.settings import Light, kept_while_switching, set_circuits
 from cluster_sim.engine.symmetry import merge
 from cluster_sim.kernels import FlowTable
 from cluster_sim.routing import Routing
-from cluster_sim.tables import NONE, Array, Circuits, Collective, Fabric, Flows, Rows, Traffic, starts_of
+from cluster_sim.tables import NODE_KINDS, NONE, Array, Collective, Fabric, Flows, Rows, Traffic, starts_of
 
 logger = logging.getLogger(__name__)
 
@@ -30,8 +31,7 @@ class Routes:
         route: int32[collectives], route of each.
         route_patterns: int64[routes+1], where each route's patterns start; one per round.
         pattern_route: int32[patterns].
-        settings: circuits of each OCS setting; (None,) without OCS.
-        phase_setting: int32[phases], setting of each phase of a step.
+        light: settings of the OCS.
         switching: by (setting before, setting after), which row of ``capacity`` holds while the OCS switch.
         rows: of each setting, then of each switching, before refinement.
         capacity: float64[settings + switchings, row classes], bytes/s.
@@ -44,8 +44,7 @@ class Routes:
     route: Array
     route_patterns: Array
     pattern_route: Array
-    settings: tuple[Circuits | None, ...]
-    phase_setting: Array
+    light: Light
     switching: dict[tuple[int, int], int]
     rows: tuple[Rows, ...]
     capacity: Array
@@ -69,12 +68,15 @@ class Routes:
             carried: (setting, float64[4, row classes]) for each stretch of time, as in Outcome.
         """
         links = self.fabric.links
+        is_out_of_ocs = self.fabric.node_kind[links.src] == NODE_KINDS.index("ocs")
         total = np.zeros((4, len(links)))
         for setting, amounts in carried:
             rows = self.rows[setting]
             lit = np.flatnonzero(rows.link_row != NONE)
             row = rows.link_row[lit]
-            share = links.capacity_bytes_per_s[lit] / rows.capacity_bytes_per_s[row]
+            # A trunk's links into and out of the OCS are of one row, and each way they carry all of it.
+            way = row.astype(np.int64) * 2 + is_out_of_ocs[lit]
+            share = links.capacity_bytes_per_s[lit] / np.bincount(way, links.capacity_bytes_per_s[lit])[way]
             mine = amounts[:, self.row_class[row]]
             total[0, lit] += mine[0] * share
             total[1:3, lit] += mine[1:3]
@@ -102,10 +104,10 @@ def route_collectives(
         num_phases: OCS phases of a step.
         backend: what finds symmetries; None for NumPy.
     """
-    settings, phase_setting = _settings(collectives, num_runs, fabric, num_phases)
-    kept = _kept_while_switching(settings, phase_setting)
+    light = set_circuits(collectives, num_runs, fabric, num_phases)
+    settings, kept = light.settings, kept_while_switching(light)
     rows = routing.rows_of_settings(fabric, (*settings, *kept.values()))
-    sent, route = _sent(collectives, phase_setting, fabric, routing, key, settings, rows, backend)
+    sent, route = _sent(collectives, light, fabric, routing, key, rows, backend)
     rounds = np.array([int(part.round.max(initial=-1)) + 1 for part in sent], np.int64)
     route_patterns = starts_of(rounds)
     merged = merge(
@@ -120,32 +122,31 @@ def route_collectives(
     return Routes(
         fabric=fabric, table=merged.table, row_class=merged.row_class, class_row=merged.row, route=route,
         route_patterns=route_patterns,
-        pattern_route=np.repeat(np.arange(len(sent), dtype=np.int32), rounds), settings=settings,
-        phase_setting=phase_setting,
+        pattern_route=np.repeat(np.arange(len(sent), dtype=np.int32), rounds), light=light,
         switching={change: len(settings) + number for number, change in enumerate(kept)}, rows=rows,
         capacity=np.stack([row.capacity_bytes_per_s[merged.row] for row in rows]),
     )  # fmt: skip
 
 
 def _sent(
-    collectives: tuple[Collective, ...], phase_setting: Array, fabric: Fabric, routing: Routing, key: int,
-    settings: tuple[Circuits | None, ...], rows: tuple[Rows, ...], backend: Backend | None,
+    collectives: tuple[Collective, ...], light: Light, fabric: Fabric, routing: Routing, key: int,
+    rows: tuple[Rows, ...], backend: Backend | None,
 ) -> tuple[list[Flows | Traffic], Array]:  # fmt: skip
     """(what each route sends, at least one; route of each collective)."""
-    numbers: dict[tuple[int, int], int] = {}
+    numbers: dict[tuple[int, int, int], int] = {}
     sent: list[Flows | Traffic] = []
     route = np.empty(len(collectives), np.int32)
     for number, collective in enumerate(collectives):
-        setting = int(phase_setting[collective.phase])
-        same = (id(collective.traffic), setting)
+        setting, circuits = int(light.collective_setting[number]), light.circuits[number]
+        same = (id(collective.traffic), setting, id(circuits))
         if same not in numbers:
             numbers[same] = len(sent)
             if _stays_in_groups(collective.traffic, fabric, routing):
                 sent.append(collective.traffic)
             else:
-                sent.append(routing.route(collective.traffic, fabric, settings[setting], key, rows[setting], backend))
+                sent.append(routing.route(collective.traffic, fabric, circuits, key, rows[setting], backend))
         route[number] = numbers[same]
-    return sent or [routing.route(Traffic.none(), fabric, settings[0], key, rows[0])], route
+    return sent or [routing.route(Traffic.none(), fabric, light.settings[0], key, rows[0])], route
 
 
 def _stays_in_groups(traffic: Traffic, fabric: Fabric, routing: Routing) -> bool:
@@ -153,69 +154,3 @@ def _stays_in_groups(traffic: Traffic, fabric: Fabric, routing: Routing) -> bool
     if traffic.ranks is None or not routing.is_even or fabric.planner is not None:
         return False
     return fabric.paths.places(np.zeros(0, np.int64)) is not None
-
-
-def _settings(
-    collectives: tuple[Collective, ...], num_runs: Array, fabric: Fabric, num_phases: int
-) -> tuple[tuple[Circuits | None, ...], Array]:
-    """Circuits of each setting, and the setting of each phase."""
-    if fabric.planner is None:
-        return (None,), np.zeros(num_phases, np.int32)
-    demand = _demand(collectives, num_runs, fabric, num_phases)
-    if not fabric.planner.per_phase:
-        return (fabric.planner.connect(demand.sum(axis=0)),), np.zeros(num_phases, np.int32)
-    settings: list[Circuits] = []
-    phase_setting = np.full(num_phases, NONE, np.int32)
-    for phase in np.flatnonzero(demand.any(axis=(1, 2))):
-        circuits = fabric.planner.connect(demand[phase])
-        same = [number for number, known in enumerate(settings) if _is_same(known, circuits)]
-        if not same:
-            settings.append(circuits)
-        phase_setting[phase] = same[0] if same else len(settings) - 1
-    if not settings:
-        return (fabric.planner.connect(demand.sum(axis=0)),), np.zeros(num_phases, np.int32)
-    return tuple(settings), _stay(phase_setting)
-
-
-def _kept_while_switching(
-    settings: tuple[Circuits | None, ...], phase_setting: Array
-) -> dict[tuple[int, int], Circuits]:
-    """Circuits that light stays on, for every change of setting in a step; a step follows on a step."""
-    changes = zip(np.roll(phase_setting, 1).tolist(), phase_setting.tolist(), strict=True)
-    return {(old, new): _kept(settings[old], settings[new]) for old, new in changes if old != new}
-
-
-def _kept(old: Circuits | None, new: Circuits | None) -> Circuits:
-    """Circuits that both settings have."""
-    assert old is not None
-    assert new is not None
-    keep = np.isin(old.ends, new.ends)
-    return Circuits(old.src_pod[keep], old.dst_pod[keep], old.in_link[keep], old.out_link[keep], old.num_pods)
-
-
-def _stay(phase_setting: Array) -> Array:
-    """A phase without traffic between pods leaves the circuits as they are; a step follows on a step."""
-    used = phase_setting[phase_setting != NONE]
-    before, filled = used[-1], phase_setting.copy()
-    for phase, setting in enumerate(phase_setting):
-        filled[phase] = before if setting == NONE else setting
-        before = filled[phase]
-    return filled
-
-
-def _demand(collectives: tuple[Collective, ...], num_runs: Array, fabric: Fabric, num_phases: int) -> Array:
-    """float64[phases, pods, pods]: bytes from pod to pod in a step."""
-    pods = fabric.num_pods
-    by_pair = np.zeros((num_phases, pods * pods))
-    for collective, runs in zip(collectives, num_runs, strict=True):
-        traffic = collective.traffic.written_out()
-        pair = fabric.endpoint_pod[traffic.edge_src].astype(np.int64) * pods + fabric.endpoint_pod[traffic.edge_dst]
-        sent = traffic.size_bytes[traffic.edge_transfer] * collective.size_bytes * runs
-        by_pair[collective.phase] += np.bincount(pair, weights=sent, minlength=pods * pods)
-    demand = by_pair.reshape(num_phases, pods, pods)
-    demand[:, np.arange(pods), np.arange(pods)] = 0.0
-    return demand
-
-
-def _is_same(one: Circuits, other: Circuits) -> bool:
-    return np.array_equal(one.ends, other.ends)

@@ -7,7 +7,7 @@ import numpy as np
 from cluster_sim.backend import Backend
 from cluster_sim.engine.clock import Clock
 from cluster_sim.engine.network import Network
-from cluster_sim.engine.ocs import OcsController, PhaseCounter, Switching
+from cluster_sim.engine.ocs import Switching, controller_of, first_capacity
 from cluster_sim.engine.routes import Routes
 from cluster_sim.engine.stages import Progress, Stages
 from cluster_sim.kernels import FlowState, advance
@@ -28,7 +28,8 @@ class Outcome:
         bottleneck: int32[T], row class that held a collective back at its end.
         step_time_s: end of the last task.
         switchings: reconfigurations of the OCS.
-        carried: (setting, float64[4, row classes] of bytes, busy s, full s, peak bytes/s) for each stretch of time.
+        carried: (setting, float64[4, row classes] of bytes, busy s, full s, peak bytes/s), each for what was lit
+            under that setting for some time.
         num_solves: max-min problems solved.
     """
 
@@ -48,11 +49,9 @@ class Simulation:
 
     def __init__(self, schedule: Schedule, routes: Routes, backend: Backend) -> None:
         self.clock, self.schedule = Clock(), schedule
-        setting = int(routes.phase_setting[-1])
-        self.network = Network(self.clock, routes, schedule.collectives, backend, setting)
-        phases = PhaseCounter(self.clock, schedule)
-        self.controller = OcsController(self.clock, routes, self.network, phases, setting)
-        self.stages = Stages(self.clock, schedule, self.network, phases)
+        self.network = Network(self.clock, routes, schedule.collectives, backend, first_capacity(routes, schedule))
+        self.controller = controller_of(self.clock, routes, self.network, schedule)
+        self.stages = Stages(self.clock, schedule, self.network, self.controller)
 
     def run(self, progress: Progress = lambda num_done: None) -> Outcome:
         """Everything until the last task has ended.
@@ -68,7 +67,7 @@ class Simulation:
         if self.stages.num_done < len(self.schedule):
             self.network.check_not_stalled()
             raise AssertionError("tasks wait for each other in a circle")
-        self.controller.close_setting()
+        self.controller.close()
         end_s = np.array(self.stages.end_s)
         return Outcome(
             start_s=np.array(self.stages.start_s),

@@ -8,7 +8,7 @@ from simpy.events import Event
 
 from cluster_sim.engine.clock import Clock
 from cluster_sim.engine.network import Network
-from cluster_sim.engine.ocs import PhaseCounter
+from cluster_sim.engine.ocs import Controller
 from cluster_sim.tables import NONE, Schedule
 
 #: Called now and then with the number of tasks that have ended.
@@ -20,8 +20,8 @@ _TASKS_BETWEEN_REPORTS = 256
 class Stages:
     """Runs a schedule. Its state is columns over tasks: what they still need, when they started, who released them."""
 
-    def __init__(self, clock: Clock, schedule: Schedule, network: Network, phases: PhaseCounter) -> None:
-        self.clock, self.schedule, self.network, self.phases = clock, schedule, network, phases
+    def __init__(self, clock: Clock, schedule: Schedule, network: Network, controller: Controller) -> None:
+        self.clock, self.schedule, self.network, self.controller = clock, schedule, network, controller
         num = len(schedule)
         self.needs: list[int] = schedule.num_needs.tolist()
         self.start_s, self.end_s, self.stalled_s = [np.nan] * num, [np.nan] * num, [0.0] * num
@@ -67,7 +67,7 @@ class Stages:
 
     def _end_collective(self, task: int, stalled_s: float, row: int) -> None:
         self.stalled_s[task], self.bottleneck[task] = stalled_s, row
-        self.phases.end(self._collective[task])
+        self.controller.end(task, self._collective[task])
         self._end(task)
 
     def _end(self, task: int) -> None:

@@ -108,6 +108,7 @@ EVENTS = pa.schema(
         column("time_s", _FLOAT, "s", "when it began"),
         column("end_s", _FLOAT, "s", "when it was over"),
         column("event", _TEXT, "", "what happened"),
+        column("hidden_s", _FLOAT, "s", "time of an OCS switching in which nobody stood still for its circuits"),
         column("detail", _TEXT, "", "in words"),
     ]
 )

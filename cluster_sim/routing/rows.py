@@ -25,5 +25,5 @@ def _rows(fabric: Fabric, setting: Circuits | None, circuits: Array) -> Rows:
         lit = (into > 0) & (out > 0)  # not so where a fixed link has failed
         number = (len(links) + np.searchsorted(circuits, setting.ends))[lit]
         row[setting.in_link[lit]] = row[setting.out_link[lit]] = number
-        capacity[number] = into[lit]
+        capacity[number] = (into * setting.width)[lit]
     return Rows(capacity, row)

@@ -11,7 +11,7 @@ from cluster_sim.tables.columns import (
     same_length,
     starts_of,
 )
-from cluster_sim.tables.fabric import NODE_KINDS, CircuitPlanner, Circuits, Fabric, Links, PathFinder
+from cluster_sim.tables.fabric import NODE_KINDS, CircuitPlanner, Circuits, Fabric, HybridPlanner, Links, PathFinder
 from cluster_sim.tables.forms import CHOICE, DST, SRC, Form, PathForms, PathKind
 from cluster_sim.tables.problem import FlowProblem
 from cluster_sim.tables.schedule import (
@@ -50,6 +50,7 @@ __all__ = [
     "FlowProblem",
     "Flows",
     "Form",
+    "HybridPlanner",
     "Links",
     "PathFinder",
     "PathForms",

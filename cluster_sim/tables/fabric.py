@@ -1,10 +1,11 @@
 """The network as built: nodes, directed links, and the candidate paths between endpoints."""
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from cluster_sim.core import InputError
 from cluster_sim.tables.columns import Array, check_columns, same_length
 from cluster_sim.tables.forms import PathForms
 
@@ -22,6 +23,13 @@ class Circuits:
         in_link: int32[C], the fixed link into the OCS.
         out_link: int32[C], the fixed link out of it.
         num_pods: pods that the OCS join.
+        width_ratio: float64[C], capacity of each over that of its links: below 1 where it is lit part of the time,
+            above where it also stands for others; None where all are 1.
+        pair_ratio: float64[C], what of the traffic of its pair of pods takes this and the pair's other circuits, where
+            there is another way; None where there is none.
+
+    Raises:
+        InputError: a port carries two circuits.
     """
 
     src_pod: Array
@@ -29,15 +37,37 @@ class Circuits:
     in_link: Array
     out_link: Array
     num_pods: int
+    width_ratio: Array | None = None
+    pair_ratio: Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.in_link)
 
     def __post_init__(self) -> None:
         check_columns(self, src_pod="int32", dst_pod="int32", in_link="int32", out_link="int32")
         same_length(self, "src_pod", "dst_pod", "in_link", "out_link")
+        for way, links in (("enter", self.in_link), ("leave", self.out_link)):
+            link, times = np.unique(links, return_counts=True)
+            if len(link) < len(links):
+                twice = int(link[times.argmax()])
+                raise InputError(f"{times.max()} circuits {way} by link {twice}: a port of an OCS carries one; "
+                                 "give every port one partner")  # fmt: skip
+
+    def chosen(self, rows: Array) -> "Circuits":
+        """Some of the circuits, bool[C] or int64[...]."""
+        names = ("src_pod", "dst_pod", "in_link", "out_link", "width_ratio", "pair_ratio")
+        columns = {name: getattr(self, name) for name in names}
+        return replace(self, **{name: column[rows] for name, column in columns.items() if column is not None})
 
     @property
     def trunk(self) -> Array:
-        """int32[C]: circuits of one ordered pair of pods share a number, ``src_pod * num_pods + dst_pod``."""
-        return np.asarray(self.src_pod * np.int32(self.num_pods) + self.dst_pod, dtype=np.int32)
+        """int64[C]: circuits of one ordered pair of pods share a number, ``src_pod * num_pods + dst_pod``."""
+        return np.asarray(self.src_pod * np.int64(self.num_pods) + self.dst_pod)
+
+    @property
+    def width(self) -> Array:
+        """float64[C]: ``width_ratio``, or all 1."""
+        return np.ones(len(self)) if self.width_ratio is None else self.width_ratio
 
     @property
     def ends(self) -> Array:
@@ -70,10 +100,16 @@ class PathFinder(Protocol):
         """Whether all candidate paths of a pair cross the same bundles, and load every link of a bundle alike."""
         ...
 
-    def shares(self, src: Array, dst: Array, circuits: Circuits | None) -> tuple[Array, Array, Array]:
-        """(pair int32[H], link int32[H], share float64[H]) if every candidate path of a pair carries the same.
+    @property
+    def is_bundled(self) -> bool:
+        """Whether spraying loads every link of a bundle alike, although the paths of a pair cross different ones."""
+        ...
 
-        Grouped by pair; only where paths are not even. A link's share is what it carries of the pair's traffic.
+    def shares(self, src: Array, dst: Array, circuits: Circuits | None) -> tuple[Array, Array, Array]:
+        """(pair int32[H], link int32[H], share float64[H]) of a sprayed pair, by default alike over all candidates.
+
+        Grouped by pair; only where paths are not even. A link's share is what it carries of the pair's traffic; where
+        paths are bundled one link stands for its bundle, and has the share of all of it.
         """
         ...
 
@@ -97,6 +133,20 @@ class CircuitPlanner(Protocol):
 
     def connect(self, demand_bytes: Array) -> Circuits:
         """Circuits for a traffic matrix, float64[P, P] of bytes from pod to pod."""
+        ...
+
+
+@runtime_checkable
+class HybridPlanner(CircuitPlanner, Protocol):
+    """The same where a packet network joins the pods, too: traffic without circuits takes that."""
+
+    @property
+    def per_layer(self) -> bool:
+        """True when every layer of experts gets circuits of its own, and nothing else has any."""
+        ...
+
+    def share(self, circuits: Circuits, demand_bytes: Array) -> Array:
+        """float64[C]: ``pair_ratio`` of the circuits for float64[P, P] of bytes from pod to pod."""
         ...
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cluster_sim.tables.columns import Array, check_columns, check_groups, same_length
+from cluster_sim.tables.columns import NONE, Array, check_columns, check_groups, same_length
 from cluster_sim.tables.traffic import Traffic
 
 #: What a task can be; ``Schedule.kind`` indexes this.
@@ -25,6 +25,7 @@ class Collective:
         traffic: what is sent for a buffer of one byte; collectives that differ only in size share it.
         size_bytes: the buffer.
         num_ranks: ranks of one group.
+        layer: whose experts it serves, where layers send differently; NONE for all others.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Collective:
     traffic: Traffic
     size_bytes: float
     num_ranks: int
+    layer: int = NONE
 
 
 @dataclass(frozen=True, slots=True, eq=False)

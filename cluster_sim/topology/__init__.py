@@ -10,6 +10,9 @@ from cluster_sim.topology.fat_tree import FatTree
 from cluster_sim.topology.floor_plan import FloorPlan
 from cluster_sim.topology.full_mesh import FullMesh
 from cluster_sim.topology.hyperx import HyperX
+from cluster_sim.topology.ocs_hybrid import OcsHybrid
+from cluster_sim.topology.ocs_rails import OcsRails
+from cluster_sim.topology.ocs_rotor import OcsRotor
 from cluster_sim.topology.ocs_spine import OcsSpine
 from cluster_sim.topology.ocs_torus import OcsTorus
 from cluster_sim.topology.rail_only import RailOnly
@@ -30,6 +33,9 @@ __all__ = [
     "FloorPlan",
     "FullMesh",
     "HyperX",
+    "OcsHybrid",
+    "OcsRails",
+    "OcsRotor",
     "OcsSpine",
     "OcsTorus",
     "RailOnly",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cluster_sim.catalogue import Interconnect, constants, scale_up
+from cluster_sim.catalogue import OCS_TIERS, Interconnect, constants, scale_up
 from cluster_sim.core import NotBuildableError, bit_rate
 from cluster_sim.tables import NONE, Array, Links
 from cluster_sim.topology.base import Equipment
@@ -29,6 +29,13 @@ def equip(tiers: tuple[Tier, ...], equipment: Equipment) -> Links:
         first_bundle += 2 * (int(max(tier.up_bundle.max(initial=-1), tier.down_bundle.max(initial=-1))) + 1)
     joined = {name: np.concatenate([column[name] for column in columns]) for name in columns[0]}
     return Links(**joined)
+
+
+def switch_s(tier: str, interconnect: Interconnect) -> float:
+    """Switching time of the OCS that a tier leads to, then re-acquisition by the transceivers."""
+    transceiver = interconnect.ends(tier).technologies[0]
+    reacquisition_s = transceiver.reacquisition.typical if transceiver.reacquisition else 0.0
+    return interconnect.ocs_entry.switch_time.typical + reacquisition_s
 
 
 def _directed(number: int, tier: Tier, equipment: Equipment) -> dict[str, Array]:
@@ -67,12 +74,14 @@ def _latencies(tier: Tier, equipment: Equipment) -> tuple[Array, Array]:
     lower, upper = interconnect.ends(tier.name).technologies
     fec_s, switch_s = constants().fec_latency.typical, interconnect.switch_entry.latency.typical
     fibre_s = tier.length_m * max(lower.propagation.typical, upper.propagation.typical)
-    if tier.name == "spine_ocs":
-        up_s = lower.latency.typical + fibre_s + interconnect.ocs_entry.latency.typical
-        return up_s, lower.latency.typical + fibre_s + fec_s + switch_s
+    nic_s = interconnect.nic_entry.latency.typical
+    if tier.name in OCS_TIERS:
+        way_s = lower.latency.typical + fibre_s
+        if tier.name == "host_ocs":
+            return way_s + nic_s + interconnect.ocs_entry.latency.typical, way_s + fec_s + nic_s
+        return way_s + interconnect.ocs_entry.latency.typical, way_s + fec_s + switch_s
     both_s = lower.latency.typical + upper.latency.typical + fec_s + fibre_s
     if tier.name == "host_leaf":
-        nic_s = interconnect.nic_entry.latency.typical
         return both_s + nic_s + switch_s, both_s + nic_s
     return both_s + switch_s, both_s + switch_s
 
@@ -111,17 +120,17 @@ def _too_far(tier: Tier, equipment: Equipment) -> tuple[str, ...]:
         for technology in ends.by_name.values()
         if technology.rate.typical < line_rate * (1 - 1e-9)
     )
-    if tier.name == "spine_ocs":
-        reasons.extend(_too_lossy(equipment.interconnect))
+    if tier.name in OCS_TIERS:
+        reasons.extend(_too_lossy(tier.name, equipment.interconnect))
     return tuple(reasons)
 
 
-def _too_lossy(interconnect: Interconnect) -> tuple[str, ...]:
+def _too_lossy(tier: str, interconnect: Interconnect) -> tuple[str, ...]:
     """Reasons why light does not get through the OCS."""
-    technology = interconnect.ends("spine_ocs").technologies[0]
+    technology = interconnect.ends(tier).technologies[0]
     if technology.optical_margin is None:
-        return (f"spine_ocs: {technology.title} is copper; an OCS switches light",)
+        return (f"{tier}: {technology.title} is copper; an OCS switches light",)
     loss_db, margin_db = interconnect.ocs_entry.insertion_loss.typical, technology.optical_margin.typical
     if loss_db <= margin_db:
         return ()
-    return (f"spine_ocs: the OCS loses {loss_db:g} dB, {technology.title} has {margin_db:g} dB left",)
+    return (f"{tier}: the OCS loses {loss_db:g} dB, {technology.title} has {margin_db:g} dB left",)

@@ -80,6 +80,11 @@ class GraphPaths:
         """See tables.PathFinder."""
         return False
 
+    @property
+    def is_bundled(self) -> bool:
+        """See tables.PathFinder."""
+        return False
+
     def places(self, endpoint: Array) -> tuple[Array, Array] | None:
         """See tables.PathFinder."""
         return None

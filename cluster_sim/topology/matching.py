@@ -5,7 +5,7 @@ import heapq
 import networkx as nx
 import numpy as np
 
-from cluster_sim.core import NotBuildableError
+from cluster_sim.core import InputError, NotBuildableError
 from cluster_sim.tables import Array
 
 
@@ -21,18 +21,134 @@ def share_ports(demand: Array, ports: int) -> Array:
 
     Raises:
         NotBuildableError: a pod has traffic with more pods than it has ports.
+        InputError: the demand is no square matrix of amounts.
     """
-    wanted = np.where(np.eye(len(demand), dtype=bool), 0.0, demand)
+    wanted = off_diagonal(demand)
     circuits = (wanted > 0).astype(np.int64)
-    partners = int(max(circuits.sum(axis=0).max(initial=0), circuits.sum(axis=1).max(initial=0)))
+    partners = _most_partners(circuits)
     if partners > ports:
         raise NotBuildableError(
-            (f"a pod has traffic with {partners} others, but each of its spines has {ports} ports into the OCS; "
-             "make pods larger or place the job so that fewer pods talk",)
+            (f"a pod has traffic with {partners} others, but its switches have {ports} ports into the OCS each; "
+             "make pods larger, place the job so that fewer pods talk, or allow transit",)
         )  # fmt: skip
+    return _most_needed_first(wanted, circuits, ports)
+
+
+def share_all_ports(demand: Array, ports: int) -> Array:
+    """The same where traffic may go over a third pod: no port is left dark, and pairs need no circuit of their own.
+
+    Where pods have more partners than ports, enough ports for two hops from anywhere to anywhere come first.
+
+    Args:
+        demand: as in ``share_ports``.
+        ports: likewise.
+
+    Returns:
+        int64[P, P], every row and column sum ``ports``; less for one pod at most where pods have more partners than
+        ports.
+
+    Raises:
+        NotBuildableError: two hops do not lead from anywhere to anywhere.
+        InputError: the demand is no square matrix of amounts.
+    """
+    wanted = off_diagonal(demand)
+    needed, kept = (wanted > 0).astype(np.int64), np.zeros(wanted.shape, np.int64)
+    if _most_partners(needed) > ports:
+        needed = kept = _two_hops_to_all(len(wanted), ports)
+    return _none_dark(_most_needed_first(wanted, needed, ports), kept, ports)
+
+
+def share_with_heaviest(demand: Array, ports: int) -> Array:
+    """Circuits for the pairs with most traffic; others go without. Each to who has most traffic per circuit with it.
+
+    Args:
+        demand: as in ``share_ports``.
+        ports: likewise.
+
+    Returns:
+        int64[P, P], row and column sums at most ``ports``. Equal needs (to 1e-9) are served lowest pair first.
+
+    Raises:
+        InputError: the demand is no square matrix of amounts.
+    """
+    wanted = off_diagonal(demand)
+    return _most_needed_first(wanted, np.zeros(wanted.shape, np.int64), ports, is_own=1)
+
+
+def off_diagonal(demand: Array) -> Array:
+    """float64[P, P]: the demand without what stays in its pod.
+
+    Raises:
+        InputError: it is no square matrix of finite amounts, 0 or more.
+    """
+    demand = np.asarray(demand, np.float64)
+    if demand.ndim != 2 or demand.shape[0] != demand.shape[1]:
+        raise InputError(f"a demand of {' x '.join(map(str, demand.shape))}; expected a square matrix, pods by pods")
+    wrong = np.argwhere(~(np.isfinite(demand) & (demand >= 0)))
+    if len(wrong):
+        a, b = wrong[0].tolist()
+        raise InputError(
+            f"a demand of {demand[a, b]:g} bytes from pod {a} to pod {b}; expected a finite number, 0 or more"
+        )
+    return np.where(np.eye(len(demand), dtype=bool), 0.0, demand)
+
+
+def _most_partners(needed: Array) -> int:
+    return int(max(needed.sum(axis=0).max(initial=0), needed.sum(axis=1).max(initial=0)))
+
+
+def _two_hops_to_all(pods: int, ports: int) -> Array:
+    """int64[P, P]: pod i sends to -d i - a for a = 1..d, which reaches d**2 pods in two hops [Imase and Itoh 1983]."""
+    degree = next((d for d in range(1, ports + 1) if d * d >= pods), 0)
+    if not degree:
+        raise NotBuildableError(
+            (f"{pods} pods with {ports} ports into the OCS each reach {ports**2} pods in two hops",)
+        )
+    src, offset = np.divmod(np.arange(pods * degree), degree)
+    needed = np.zeros((pods, pods), np.int64)
+    needed[src, -(degree * src + offset + 1) % pods] = 1
+    np.fill_diagonal(needed, 0)
+    return needed
+
+
+def _none_dark(circuits: Array, kept: Array, ports: int) -> Array:
+    """Join free ports: of two pods with fewest circuits between them, or of a single pod by way of a circuit of others.
+
+    That circuit from x to y, of those with most, gives way to one from x to the pod and one from there to y: over both,
+    traffic from x to y loses nothing. Circuits in ``kept`` stay.
+    """
+    circuits = circuits.copy()
+    while True:
+        free_out, free_in = circuits.sum(axis=1) < ports, circuits.sum(axis=0) < ports
+        joined = free_out[:, None] & free_in
+        np.fill_diagonal(joined, False)
+        if joined.any():
+            a, b = np.unravel_index(np.where(joined, circuits, np.iinfo(np.int64).max).argmin(), circuits.shape)
+            circuits[a, b] += 1
+            continue
+        (alone,) = np.nonzero(free_out)
+        spare = circuits - kept
+        spare[alone, :] = spare[:, alone] = 0
+        if not len(alone) or spare.max() <= 0:
+            return circuits
+        x, y = np.unravel_index(spare.argmax(), spare.shape)
+        circuits[x, y] -= 1
+        circuits[x, alone] += 1
+        circuits[alone, y] += 1
+
+
+def _most_needed_first(wanted: Array, needed: Array, ports: int, is_own: int = 0) -> Array:
+    """int64[P, P]: ``needed`` circuits, then one after the other to who has most traffic per circuit.
+
+    With ``is_own`` 1 the circuit that is given away is counted: who has none does not come first.
+    """
+    circuits = needed.copy()
     free_out, free_in = ports - circuits.sum(axis=1), ports - circuits.sum(axis=0)
     scale = wanted.max(initial=0.0) or 1.0
-    queue = [(-round(wanted[a, b] / scale, 9), int(a), int(b)) for a, b in zip(*np.nonzero(wanted), strict=True)]
+    queue = [
+        (-round(wanted[a, b] / scale / max(needed[a, b] + is_own, 1), 9), int(a), int(b))
+        for a, b in zip(*np.nonzero(wanted), strict=True)
+    ]
     heapq.heapify(queue)
     while queue:
         _, a, b = heapq.heappop(queue)
@@ -40,7 +156,7 @@ def share_ports(demand: Array, ports: int) -> Array:
             circuits[a, b] += 1
             free_out[a] -= 1
             free_in[b] -= 1
-            heapq.heappush(queue, (-round(wanted[a, b] / scale / circuits[a, b], 9), a, b))
+            heapq.heappush(queue, (-round(wanted[a, b] / scale / (circuits[a, b] + is_own), 9), a, b))
     return circuits
 
 

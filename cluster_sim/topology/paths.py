@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cluster_sim.tables import CHOICE, DST, SRC, Array, Circuits, PathForms, PathKind
+from cluster_sim.tables import CHOICE, DST, NONE, SRC, Array, Circuits, PathForms, PathKind
 from cluster_sim.topology.pods import Number, Pods
 from cluster_sim.topology.wiring import Offsets
 
@@ -29,7 +29,7 @@ class PodPaths:
 
     @abstractmethod
     def links_between(self, src: Any, dst: Any, choice: Any, circuits: Circuits | None) -> tuple[Any, ...]:
-        """Links from the source's leaf to the destination's leaf, one int64[F] per hop, or one form per hop."""
+        """Links from the source's leaf to the destination's: per hop one int64[F], NONE for none, or one form."""
 
     def count(self, src: Array, dst: Array, circuits: Circuits | None) -> Array:
         """See tables.PathFinder."""
@@ -53,8 +53,10 @@ class PodPaths:
                 positions.append(np.repeat(np.arange(len(hops)), len(pair)))
         if not pairs:
             return np.zeros(0, np.int32), np.zeros(0, np.int32)
-        order = np.lexsort((np.concatenate(positions), np.concatenate(pairs)))
-        return np.concatenate(pairs)[order].astype(np.int32), np.concatenate(links)[order].astype(np.int32)
+        pair, link = np.concatenate(pairs), np.concatenate(links)
+        order = np.lexsort((np.concatenate(positions), pair))
+        order = order[link[order] != NONE]
+        return pair[order].astype(np.int32), link[order].astype(np.int32)
 
     def places(self, endpoint: Array) -> tuple[Array, Array] | None:
         """See tables.PathFinder."""
@@ -72,6 +74,11 @@ class PodPaths:
 
     @property
     def is_even(self) -> bool:
+        """See tables.PathFinder."""
+        return True
+
+    @property
+    def is_bundled(self) -> bool:
         """See tables.PathFinder."""
         return True
 

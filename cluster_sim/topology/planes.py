@@ -11,8 +11,12 @@ from cluster_sim.topology.base import Equipment
 from cluster_sim.topology.equip import slow_nic
 
 
-def in_planes(num: int, equipment: Equipment, build: Callable[[Equipment], Fabric]) -> Fabric:
+def in_planes(
+    num: int, equipment: Equipment, build: Callable[[Equipment], Fabric], used: int | None = None
+) -> Fabric:  # fmt: skip
     """``num`` planes, each what ``build`` makes of ports of 1/``num`` of the rate; one plane is just that.
+
+    Only ``used`` of them are built where that is given: the ports of the others lead elsewhere.
 
     A switch has more ports where they are slower, up to its highest radix, so a plane needs fewer tiers or fewer
     switches. All planes stand in the same racks. Scale-up domains are joined once.
@@ -31,7 +35,8 @@ def in_planes(num: int, equipment: Equipment, build: Callable[[Equipment], Fabri
         raise NotBuildableError((*slow, *others)) from None
     if slow:
         raise NotBuildableError(slow)
-    return _stacked(plane, num)
+    used = num if used is None else used
+    return _stacked(plane, used) if used > 1 else plane
 
 
 def _stacked(plane: Fabric, num: int) -> Fabric:
@@ -84,6 +89,11 @@ class PlanePaths:
 
     @property
     def is_even(self) -> bool:
+        """See tables.PathFinder."""
+        return True
+
+    @property
+    def is_bundled(self) -> bool:
         """See tables.PathFinder."""
         return True
 

@@ -132,6 +132,11 @@ class RailPaths:
         """See tables.PathFinder."""
         return True
 
+    @property
+    def is_bundled(self) -> bool:
+        """See tables.PathFinder."""
+        return True
+
     def shares(self, src: Array, dst: Array, circuits: Circuits | None) -> tuple[Array, Array, Array]:
         """See tables.PathFinder."""
         raise NotImplementedError("paths are even: bundles say it all")

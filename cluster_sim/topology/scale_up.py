@@ -102,6 +102,11 @@ class TwoTierPaths:
         """See tables.PathFinder."""
         return self.paths.is_even
 
+    @property
+    def is_bundled(self) -> bool:
+        """See tables.PathFinder."""
+        return self.paths.is_bundled
+
     def places(self, endpoint: Array) -> tuple[Array, Array] | None:
         """See tables.PathFinder."""
         return None

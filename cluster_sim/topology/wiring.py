@@ -63,8 +63,8 @@ class Offsets:
         )  # fmt: skip
 
 
-def wire_pods(pods: Pods, floor: FloorPlan) -> tuple[Tier, ...]:
-    """The tiers inside pods: scale-up, host to leaf, leaf to spine."""
+def wire_hosts(pods: Pods, floor: FloorPlan) -> tuple[Tier, Tier]:
+    """The tiers below the leaves: scale-up, host to leaf."""
     at = Offsets.of(pods)
     endpoint = np.arange(pods.num_endpoints)
     here = floor.of_endpoints(endpoint)
@@ -78,6 +78,13 @@ def wire_pods(pods: Pods, floor: FloorPlan) -> tuple[Tier, ...]:
         "host_leaf", endpoint, at.leaf + leaf_of, endpoint, endpoint,
         floor.length_m(here, Racks(leaf_racks.row[leaf_of], leaf_racks.rack[leaf_of])),
     )  # fmt: skip
+    return scale_up, host_leaf
+
+
+def wire_pods(pods: Pods, floor: FloorPlan) -> tuple[Tier, ...]:
+    """The tiers inside pods: scale-up, host to leaf, leaf to spine."""
+    at = Offsets.of(pods)
+    leaf_racks = racks_of_leaves(pods, floor)
     leaf, spine, _ = np.unravel_index(
         np.arange(pods.num_leaves * pods.leaf_up), (pods.num_leaves, pods.spines, pods.parallel)
     )
@@ -90,7 +97,7 @@ def wire_pods(pods: Pods, floor: FloorPlan) -> tuple[Tier, ...]:
         ),
         ports=pods.link_ports,
     )  # fmt: skip
-    return scale_up, host_leaf, leaf_spine
+    return (*wire_hosts(pods, floor), leaf_spine)
 
 
 def racks_of_leaves(pods: Pods, floor: FloorPlan) -> Racks:

@@ -14,11 +14,14 @@ class Experts(Spec):
         count: experts of a layer.
         per_token: experts a token is sent to.
         width: inner width of one (gated) expert.
+        popularity: exponent of Zipf's law by which tokens choose experts, drawn anew for each layer; 0: all alike. It
+            skews what is sent; ranks compute as long as with even loads, as with copies of popular experts.
     """
 
     count: int = Field(ge=1)
     per_token: int = Field(ge=1)
     width: int = Field(ge=1)
+    popularity: float = Field(0.0, ge=0, le=10)
 
     @model_validator(mode="after")
     def _enough(self) -> "Experts":

@@ -4,10 +4,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from cluster_sim.collectives import AUTO, COLLECTIVES, Estimate, Groups, LinkCosts, choose, estimates
+from cluster_sim.collectives import AUTO, COLLECTIVES, Estimate, Groups, LinkCosts, all_to_all_of, choose, estimates
 from cluster_sim.tables import DP, EP, NONE, PP, TP, Array, Collective, Traffic
 from cluster_sim.workload.compute import Parts, Roofline
 from cluster_sim.workload.job import Job
+from cluster_sim.workload.popularity import token_matrix
 
 #: Settings of the OCS that a step goes through, in order.
 PHASES = ("gather", "pipeline", "reduce")
@@ -42,6 +43,7 @@ class Program:
 
     Attributes:
         job: the job.
+        seed: of what is drawn for it.
         collectives: every communication pattern.
         passes: segments by (stage, chunk, is_backward).
         sends: point-to-point pattern by (stage, is_backward); forward to the next stage, backward to the previous.
@@ -57,6 +59,7 @@ class Program:
     job: Job
     pod: Array | None = None
     costs: LinkCosts | None = None
+    seed: int = 0
     collectives: list[Collective] = field(default_factory=list)
     passes: dict[tuple[int, int, int], Pass] = field(default_factory=dict)
     sends: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -103,6 +106,17 @@ class Program:
             self.expected[key] = estimates(operation, groups, self.costs)
         return choose(self.expected[key], size_bytes)
 
+    def add_tokens(self, name: str, stage: int, groups: Groups, matrix: Array, size_bytes: float, layer: int) -> int:
+        """The row of a new all-to-all with float64[n, n] of ``size_bytes`` from rank to rank."""
+        self.collectives.append(
+            Collective(
+                name=f"{name} of layer {layer}, stage {stage}", kind=EP, algorithm="all_to_all", stage=stage,
+                phase=_PIPELINE, traffic=all_to_all_of(groups, matrix), size_bytes=size_bytes, num_ranks=groups.size,
+                layer=layer,
+            )
+        )  # fmt: skip
+        return len(self.collectives) - 1
+
     def num_runs(self) -> Array:
         """int64[collectives]: how often a step runs each."""
         runs = np.zeros(len(self.collectives), np.int64)
@@ -118,7 +132,7 @@ class Program:
         return runs
 
 
-def plan(job: Job, domain: Array, pod: Array | None = None, costs: LinkCosts | None = None) -> Program:
+def plan(job: Job, domain: Array, pod: Array | None = None, costs: LinkCosts | None = None, seed: int = 0) -> Program:
     """The program of ``job`` on endpoints 0..n-1.
 
     Args:
@@ -126,8 +140,9 @@ def plan(job: Job, domain: Array, pod: Array | None = None, costs: LinkCosts | N
         domain: int32[endpoints], scale-up domain of each.
         pod: int32[endpoints], pod of each; algorithms in three levels need it.
         costs: what messages cost; algorithms ``auto`` need it.
+        seed: of what is drawn: which experts are popular.
     """
-    program = Program(job, pod, costs)
+    program = Program(job, pod, costs, seed)
     roofline = Roofline(job.accelerator_entry, job.model, job.parallelism, job.micro_batch)
     for stage in range(job.parallelism.pipeline):
         blocking = _blocking_collectives(program, stage, domain)
@@ -141,11 +156,14 @@ def plan(job: Job, domain: Array, pod: Array | None = None, costs: LinkCosts | N
 
 @dataclass(frozen=True, slots=True)
 class _Blocking:
-    """Collectives that a stage waits for: entering and leaving a tensor-parallel part, and experts; NONE for none."""
+    """Collectives that a stage waits for: entering and leaving a tensor-parallel part, and experts; NONE for none.
+
+    ``experts`` has (to them, back from them) for each layer of the stage, chunk by chunk.
+    """
 
     enter: int
     leave: int
-    experts: int
+    experts: tuple[tuple[int, int], ...]
 
 
 def _blocking_collectives(program: Program, stage: int, domain: Array) -> _Blocking:
@@ -153,62 +171,84 @@ def _blocking_collectives(program: Program, stage: int, domain: Array) -> _Block
     tokens = job.micro_batch * job.model.sequence
     size_bytes = float(tokens * job.model.hidden * _BF16)
     groups = Groups(p.tensor_groups(stage), domain)
-    enter = leave = experts = NONE
+    enter = leave = NONE
     if p.tensor > 1 and p.sequence:
         enter = program.add("tp all-gather", TP, "all_gather", stage, groups, size_bytes, _PIPELINE)
         leave = program.add("tp reduce-scatter", TP, "reduce_scatter", stage, groups, size_bytes, _PIPELINE)
     elif p.tensor > 1:
         leave = program.add("tp all-reduce", TP, "all_reduce", stage, groups, size_bytes, _PIPELINE)
-    if job.model.experts and p.expert > 1:
-        groups = Groups(p.expert_groups(stage), domain)
-        sent_bytes = size_bytes / p.tensor * job.model.experts.per_token
-        experts = program.add("ep all-to-all", EP, "all_to_all", stage, groups, sent_bytes, _PIPELINE)
-    return _Blocking(enter, leave, experts)
+    return _Blocking(enter, leave, _expert_collectives(program, stage, domain, size_bytes / p.tensor))
+
+
+def _expert_collectives(
+    program: Program, stage: int, domain: Array, tokens_bytes: float
+) -> tuple[tuple[int, int], ...]:
+    """(to the experts, back) for each layer of a stage; one for all where experts are equally popular."""
+    job, p, experts = program.job, program.job.parallelism, program.job.model.experts
+    num_layers = _layers(job) * p.virtual_stages
+    if not experts or p.expert == 1:
+        return ((NONE, NONE),) * num_layers
+    groups = Groups(p.expert_groups(stage), domain)
+    sent_bytes = tokens_bytes * experts.per_token
+    if not experts.popularity:
+        both = program.add("ep all-to-all", EP, "all_to_all", stage, groups, sent_bytes, _PIPELINE)
+        return ((both, both),) * num_layers
+    found = []
+    for number in range(num_layers):
+        chunk, layer = divmod(number, _layers(job))
+        layer += (chunk * p.pipeline + stage) * _layers(job)
+        matrix = token_matrix(experts, p.expert, program.seed, layer)
+        found.append((
+            program.add_tokens("ep dispatch", stage, groups, matrix, sent_bytes, layer),
+            program.add_tokens("ep combine", stage, groups, matrix.T, sent_bytes, layer),
+        ))  # fmt: skip
+    return tuple(found)
 
 
 def _forward(job: Job, roofline: Roofline, comm: _Blocking, stage: int, chunk: int) -> Pass:
     """Embedding, layers, output layer: whatever the stage has of them."""
     segments = [Segment(compute_s=roofline.embedding_s())] if _is_first(stage, chunk) else []
-    for _ in range(_layers(job)):
-        segments += _layer_forward(roofline.forward(), comm)
+    for layer in range(_layers(job)):
+        segments += _layer_forward(roofline.forward(), comm, chunk * _layers(job) + layer)
     if _is_last(job, stage, chunk):
         segments.append(Segment(compute_s=roofline.head_s(backward=False)))
     return tuple(segments)
 
 
-def _layer_forward(parts: Parts, comm: _Blocking) -> list[Segment]:
+def _layer_forward(parts: Parts, comm: _Blocking, layer: int) -> list[Segment]:
     attention = _inside(Segment(compute_s=parts.attention_s), comm.enter, comm.leave)
     if not parts.experts_s:
         return attention + _inside(Segment(compute_s=parts.mlp_s), comm.enter, comm.leave)
-    return [*attention, Segment(compute_s=parts.mlp_s + parts.router_s / 2), *_experts(parts, comm)]
+    return [*attention, Segment(compute_s=parts.mlp_s + parts.router_s / 2), *_experts(parts, comm, layer)]
 
 
 def _backward(job: Job, roofline: Roofline, comm: _Blocking, stage: int, chunk: int) -> Pass:
     """The forward pass in reverse, with what is computed again; gradients of a layer are a bucket."""
     segments = [Segment(compute_s=roofline.head_s(backward=True))] if _is_last(job, stage, chunk) else []
     forward, backward = roofline.forward(), roofline.backward()
+    first = (chunk + 1) * _layers(job) - 1
     core_s = forward.core_s if job.recompute == "selective" and job.model.attention == "unfused" else 0.0
     for layer in range(_layers(job)):
         if job.recompute == "full":
-            segments += _layer_forward(forward, comm)
-        segments += _layer_backward(backward, core_s, comm)
+            segments += _layer_forward(forward, comm, first - layer)
+        segments += _layer_backward(backward, core_s, comm, first - layer)
         segments[-1] = replace(segments[-1], bucket=layer)
     if _is_first(stage, chunk):
         segments.append(Segment(compute_s=roofline.embedding_s(), bucket=_layers(job)))
     return tuple(segments)
 
 
-def _layer_backward(parts: Parts, core_s: float, comm: _Blocking) -> list[Segment]:
+def _layer_backward(parts: Parts, core_s: float, comm: _Blocking, layer: int) -> list[Segment]:
     """Leaving backward is entering: what was reduced forward is gathered, and the other way round."""
     attention = _inside(Segment(compute_s=parts.attention_s + core_s), comm.enter, comm.leave)
     if not parts.experts_s:
         return _inside(Segment(compute_s=parts.mlp_s), comm.enter, comm.leave) + attention
-    return [*_experts(parts, comm), Segment(compute_s=parts.mlp_s + parts.router_s / 2), *attention]
+    return [*_experts(parts, comm, layer), Segment(compute_s=parts.mlp_s + parts.router_s / 2), *attention]
 
 
-def _experts(parts: Parts, comm: _Blocking) -> list[Segment]:
-    """Dispatch, compute, combine, and put tokens back in order."""
-    experts = _inside(Segment(compute_s=parts.experts_s), comm.experts, comm.experts)
+def _experts(parts: Parts, comm: _Blocking, layer: int) -> list[Segment]:
+    """Dispatch, compute, combine, and put tokens back in order; backward their gradients go the same ways."""
+    experts = _inside(Segment(compute_s=parts.experts_s), *comm.experts[layer])
     return [*experts, Segment(compute_s=parts.router_s / 2)]
 
 

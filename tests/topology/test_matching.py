@@ -5,8 +5,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from cluster_sim.core import NotBuildableError
-from cluster_sim.topology.matching import matchings, share_ports
+from cluster_sim.core import InputError, NotBuildableError
+from cluster_sim.topology.matching import matchings, share_all_ports, share_ports
 
 
 @st.composite
@@ -92,7 +92,7 @@ def test_the_diagonal_is_ignored():
 
 def test_more_partners_than_ports_are_not_buildable():
     """Each of 4 pods talks to 3 others; 2 ports do not reach them all. It counts who receives, too."""
-    with pytest.raises(NotBuildableError, match="traffic with 3 others, but each of its spines has 2 ports"):
+    with pytest.raises(NotBuildableError, match="traffic with 3 others, but its switches have 2 ports"):
         share_ports(np.ones((4, 4)), 2)
     to_one = np.zeros((4, 4))
     to_one[1:, 0] = 1.0
@@ -132,3 +132,56 @@ def test_matchings_exist_for_any_circuits_within_the_ports(pods, ports, random):
     np.add.at(made, (pod, slots[slot, pod]), 1)
     assert (made == circuits).all()
     assert all(len(set(partner[partner >= 0])) == (partner >= 0).sum() for partner in slots)
+
+
+@given(demands())
+@settings(deadline=None, max_examples=60)
+def test_with_transit_every_port_is_used_and_every_demand_is_at_most_two_hops_away(problem):
+    """Two pods or more, and as many ports as any pod has partners."""
+    demand, ports = problem
+    assume(len(demand) > 1)
+    circuits = share_all_ports(demand, ports)
+    assert (circuits.sum(axis=0) == ports).all()
+    assert (circuits.sum(axis=1) == ports).all()
+    assert (np.diag(circuits) == 0).all()
+    assert ((circuits + circuits @ circuits > 0) | (demand == 0) | np.eye(len(demand), dtype=bool)).all()
+
+
+@given(st.integers(2, 30), st.integers(1, 12), st.booleans())
+@settings(deadline=None, max_examples=60)
+def test_pods_with_more_partners_than_ports_are_two_hops_from_everybody(pods, ports, is_skewed):
+    """ports**2 >= pods is what it takes; a single port each way may stay dark."""
+    assume(ports < pods - 1 <= ports**2 - 1)
+    demand = np.ones((pods, pods))
+    if is_skewed:
+        demand[0, 1] = 100.0
+    circuits = share_all_ports(demand, ports)
+    assert (circuits + circuits @ circuits + np.eye(pods) > 0).all()
+    for axis in (0, 1):
+        assert (circuits.sum(axis=axis) <= ports).all()
+        assert (circuits.sum(axis=axis) < ports).sum() <= 1
+
+
+def test_a_port_that_nobody_can_be_joined_to_takes_over_from_others():
+    """
+    3 pods with 3 ports, most traffic between 1 and 2: greedily pod 0 gets one circuit to and from each, and has a port
+    left that no other pod has. One of the two circuits from 1 to 2 goes over pod 0 instead.
+    """
+    demand = np.array([[0.0, 1.0, 1.0], [1.0, 0.0, 9.0], [1.0, 9.0, 0.0]])
+    assert share_ports(demand, 3).tolist() == [[0, 1, 1], [1, 0, 2], [1, 2, 0]]
+    assert share_all_ports(demand, 3).tolist() == [[0, 1, 2], [2, 0, 1], [1, 2, 0]]
+
+
+@pytest.mark.parametrize("share", [share_ports, share_all_ports])
+@pytest.mark.parametrize(
+    ("demand", "message"),
+    [
+        (np.ones((2, 3)), "a demand of 2 x 3; expected a square matrix"),
+        (np.ones(4), "a demand of 4; expected a square matrix"),
+        (np.array([[0.0, -1.0], [1.0, 0.0]]), "-1 bytes from pod 0 to pod 1; expected a finite number, 0 or more"),
+        (np.array([[0.0, 1.0], [np.nan, 0.0]]), "nan bytes from pod 1 to pod 0"),
+    ],
+)
+def test_a_demand_is_a_square_matrix_of_amounts(share, demand, message):
+    with pytest.raises(InputError, match=message):
+        share(demand, 4)

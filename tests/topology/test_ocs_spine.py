@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster_sim.catalogue import ocs, technology
-from cluster_sim.core import NotBuildableError
+from cluster_sim.core import InputError, NotBuildableError
+from cluster_sim.tables import Circuits
 from cluster_sim.topology import OcsSpine
 from tests.networks import equipment, small_fabric
 
@@ -111,3 +112,13 @@ def test_one_pod_has_nothing_to_join():
     """8 accelerators in a pod of 8: an OCS above them would carry nothing, and the comparison would be with itself."""
     with pytest.raises(NotBuildableError, match="8 accelerators fill one pod"):
         OcsSpine(pod_accelerators=8).build(equipment(8, ports=8))
+
+
+@pytest.mark.parametrize(("into", "out_of", "message"), [
+    ([4, 4], [7, 9], "2 circuits enter by link 4: a port of an OCS carries one"),
+    ([4, 6], [9, 9], "2 circuits leave by link 9: a port of an OCS carries one"),
+])  # fmt: skip
+def test_a_matching_that_uses_a_port_twice_is_an_error(into, out_of, message):
+    pods = np.zeros(2, np.int32)
+    with pytest.raises(InputError, match=message):
+        Circuits(pods, pods + np.int32(1), np.array(into, np.int32), np.array(out_of, np.int32), 2)
