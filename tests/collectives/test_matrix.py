@@ -47,7 +47,7 @@ def test_nothing_to_send_is_no_traffic():
         (np.ones((2, 2)), "2 x 2; expected 3 x 3"),
         (np.ones(3), "a matrix of 3; expected"),
         (np.ones((3, 3, 3)), "3 x 3 x 3; expected"),
-        (np.array([[0, 1, 1], [1, 0, -2], [1, 1, 0]]), "-2.0 bytes from rank 1 to rank 2"),
+        (np.array([[0, 1, 1], [1, 0, -2], [1, 1, 0]]), "-2 bytes from rank 1 to rank 2"),
         (np.array([[0, 1, np.nan], [1, 0, 2], [1, 1, 0]]), "nan bytes from rank 0 to rank 2"),
         (np.full((2, 3, 3), np.inf), "inf bytes from rank 0 to rank 0"),
     ],
