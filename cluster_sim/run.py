@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from cluster_sim.backend import Backend, BackendName, choose_backend
-from cluster_sim.catalogue import OCS_TIERS, Entry, scale_up
+from cluster_sim.catalogue import OCS_TIERS, Entry, constants, scale_up
 from cluster_sim.collectives import LinkCosts
 from cluster_sim.config import RunConfig, Scenario, read_problem, read_transport
 from cluster_sim.core import InputError, stream, stream_key
@@ -200,6 +200,8 @@ def _unverified(done: _Simulated) -> tuple[str, ...]:
     link = job.accelerator_entry.scale_up
     timing += [(link, scale_up(link), ("latency", "efficiency"))]
     found = [f"{name} {figure}" for name, entry, used in timing for figure in used if figure in entry.unverified]
+    if interconnect.circulators and not set(OCS_TIERS).isdisjoint(done.fabric.tiers):
+        found += ["circulator loss"] * constants().circulator_loss.is_unverified
     return tuple(dict.fromkeys((*done.account.unverified, *found)))
 
 

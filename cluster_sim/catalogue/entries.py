@@ -182,4 +182,5 @@ class Constants(Spec):
     hours_per_year: CountFigure
     fibre_trunk_price: DollarsFigure
     patch_port_price: DollarsFigure
+    circulator_loss: DecibelsFigure
     link_efficiency: RatioFigure

@@ -77,6 +77,8 @@ class Interconnect(Spec):
         host_leaf, leaf_spine, spine_core: technologies of the packet tiers.
         spine_ocs: technology of links into optical circuit switches; ``spine_core`` where it is not given.
         ocs: the circuit switch, where a topology has one.
+        circulators: one at each end of a path through it: a fibre carries both ways, so that half the ports do, and
+            circuits are two-way. Their price is not known, and not in any bill.
     """
 
     port_rate_bytes_per_s: BytesPerSecond = Field(gt=0)
@@ -87,6 +89,7 @@ class Interconnect(Spec):
     spine_core: LinkEnds
     spine_ocs: LinkEnds | None = None
     ocs: OcsName = "palomar-mems"
+    circulators: bool = False
 
     @model_validator(mode="after")
     def _modules_carry_ports(self) -> "Interconnect":

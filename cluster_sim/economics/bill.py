@@ -122,7 +122,7 @@ def _switches(fabric: Fabric, interconnect: Interconnect) -> list[Item]:
 
 
 def _ocs(fabric: Fabric, interconnect: Interconnect) -> list[Item]:
-    """A port needs as many OCS ports as it has fibre pairs, so that many OCS switch in step."""
+    """A port needs as many OCS ports as it has fibre pairs, so that many OCS switch in step; circulators halve them."""
     count = int((fabric.node_kind == NODE_KINDS.index("ocs")).sum())
     if not count:
         return []
@@ -132,9 +132,12 @@ def _ocs(fabric: Fabric, interconnect: Interconnect) -> list[Item]:
     capacity = fabric.links.capacity_bytes_per_s[fabric.links.tier == fabric.tiers.index(tier)].max()
     line_rate = float(capacity) / constants().link_efficiency.typical
     pairs = int(np.ceil(module.fibre_pairs.typical * line_rate / module.rate.typical - 1e-9))
+    boxes = count * max(pairs, 1)
+    if interconnect.circulators:
+        boxes = -(-boxes // 2)
     return [
         Item(
-            interconnect.ocs, "ocs", tier, count * max(pairs, 1), entry.power.typical,
+            interconnect.ocs, "ocs", tier, boxes, entry.power.typical,
             entry.price_per_port.typical * entry.ports.typical, 0.0, entry.power.status, entry.price_per_port.status,
         )
     ]  # fmt: skip

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cluster_sim.tables import Array, Circuits, PathFinder, PathForms, ragged_ranges
-from cluster_sim.topology.matching import matchings, off_diagonal, share_with_heaviest
+from cluster_sim.topology.matching import matchings, off_diagonal, share_with_heaviest, two_way
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +53,14 @@ class DomainCircuits:
         switch_s: switching plus re-acquisition.
         per_layer: True when layers of experts get circuits of their own.
         packet_ports: ports' worth of packets that a domain can send, and receive.
+        is_two_way: whether there are as many circuits back as there.
     """
 
     ports: DomainPorts
     switch_s: float
     per_layer: bool
     packet_ports: float
+    is_two_way: bool = False
 
     @property
     def per_phase(self) -> bool:
@@ -67,7 +69,7 @@ class DomainCircuits:
 
     def connect(self, demand_bytes: Array) -> Circuits:
         """Circuits for the heaviest pairs of each region."""
-        ports, wanted = self.ports, off_diagonal(demand_bytes)
+        ports, wanted = self.ports, (two_way if self.is_two_way else off_diagonal)(demand_bytes)
         known: dict[bytes, tuple[Array, Array, Array]] = {}
         found = []
         for first in range(0, ports.num_domains, ports.region):

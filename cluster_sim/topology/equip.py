@@ -131,6 +131,9 @@ def _too_lossy(tier: str, interconnect: Interconnect) -> tuple[str, ...]:
     if technology.optical_margin is None:
         return (f"{tier}: {technology.title} is copper; an OCS switches light",)
     loss_db, margin_db = interconnect.ocs_entry.insertion_loss.typical, technology.optical_margin.typical
-    if loss_db <= margin_db:
+    what = "the OCS loses"
+    if interconnect.circulators:
+        loss_db, what = loss_db + 2 * constants().circulator_loss.typical, "the OCS and two circulators lose"
+    if loss_db <= margin_db * (1 + 1e-9):
         return ()
-    return (f"{tier}: the OCS loses {loss_db:g} dB, {technology.title} has {margin_db:g} dB left",)
+    return (f"{tier}: {what} {loss_db:g} dB, {technology.title} has {margin_db:g} dB left",)

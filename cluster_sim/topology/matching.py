@@ -75,6 +75,12 @@ def share_with_heaviest(demand: Array, ports: int) -> Array:
     return _most_needed_first(wanted, np.zeros(wanted.shape, np.int64), ports, is_own=1)
 
 
+def two_way(demand: Array) -> Array:
+    """float64[P, P]: the larger of both ways of each pair. Ports shared by it are as many there as back."""
+    amount = off_diagonal(demand)
+    return np.maximum(amount, amount.T)
+
+
 def off_diagonal(demand: Array) -> Array:
     """float64[P, P]: the demand without what stays in its pod.
 

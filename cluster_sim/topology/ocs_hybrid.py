@@ -77,7 +77,7 @@ class OcsHybrid(Topology):
             paths=HybridPaths(packet.paths, packet.endpoint_domain, ports),
             planner=DomainCircuits(
                 ports, switch_s(tier.name, equipment.interconnect), self.reconfigure == "per_layer",
-                ports.per_domain * (self.ports - self.ocs_ports) / narrow,
+                ports.per_domain * (self.ports - self.ocs_ports) / narrow, equipment.interconnect.circulators,
             ),
         )  # fmt: skip
 

@@ -11,7 +11,7 @@ from cluster_sim.tables import NODE_KINDS, NONE, Array, Circuits, Fabric, PathFo
 from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
 from cluster_sim.topology.equip import equip, switch_s
 from cluster_sim.topology.floor_plan import FloorPlan
-from cluster_sim.topology.matching import matchings, share_ports
+from cluster_sim.topology.matching import matchings, share_ports, two_way
 from cluster_sim.topology.pods import Pods, size_pods
 from cluster_sim.topology.wiring import Tier, racks_of_leaves, racks_of_top, wire_hosts
 
@@ -53,7 +53,12 @@ class OcsRails(Topology):
             tiers=tuple(tier.name for tier in tiers),
             links=equip(tiers, equipment),
             paths=RailCircuitPaths(rails),
-            planner=RailCircuits(rails, switch_s(top.name, equipment.interconnect), self.reconfigure == "per_phase"),
+            planner=RailCircuits(
+                rails,
+                switch_s(top.name, equipment.interconnect),
+                self.reconfigure == "per_phase",
+                equipment.interconnect.circulators,
+            ),
         )
 
 
@@ -132,11 +137,13 @@ class RailCircuits:
         rails: sizes.
         switch_s: switching plus re-acquisition.
         per_phase: True when every phase of a step gets circuits of its own.
+        is_two_way: whether there are as many circuits back as there.
     """
 
     rails: Rails
     switch_s: float
     per_phase: bool
+    is_two_way: bool = False
 
     def connect(self, demand_bytes: Array) -> Circuits:
         """Share the uplinks of each leaf by what goes along its rail, which is that of who receives it."""
@@ -147,6 +154,7 @@ class RailCircuits:
         found = []
         for rail in range(num):
             demand = np.ascontiguousarray(along[:, :, rail])
+            demand = two_way(demand) if self.is_two_way else demand
             key = demand.tobytes()
             if key not in known:  # most often all rails carry the same
                 known[key] = matchings(share_ports(demand, rails.leaf_up), rails.leaf_up)

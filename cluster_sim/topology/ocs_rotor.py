@@ -47,6 +47,8 @@ class OcsRotor(Topology):
             equipment, self.pod_accelerators, self.leaf_oversubscription, self.spine_oversubscription,
             self.rail_optimised,
         )  # fmt: skip
+        if equipment.interconnect.circulators:
+            raise NotBuildableError(("circulators make every circuit two-way, which matchings of a rotor are not",))
         guard_s = switch_s("spine_ocs", equipment.interconnect) if self.guard_s is None else self.guard_s
         if guard_s >= self.slot_s:
             what = f"a slot of {self.slot_s * 1e3:g} ms is over before its guard time of {guard_s * 1e3:g} ms"

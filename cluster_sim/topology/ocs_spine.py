@@ -5,12 +5,13 @@ from typing import Literal
 
 from pydantic import Field
 
+from cluster_sim.core import NotBuildableError
 from cluster_sim.tables import Array, Circuits, Fabric
 from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
 from cluster_sim.topology.circuit_paths import OcsPaths
 from cluster_sim.topology.equip import switch_s
 from cluster_sim.topology.floor_plan import FloorPlan
-from cluster_sim.topology.matching import share_all_ports, share_ports
+from cluster_sim.topology.matching import share_all_ports, share_ports, two_way
 from cluster_sim.topology.ocs_pods import circuits_of, join_pods
 from cluster_sim.topology.pods import Pods, size_pods
 
@@ -46,9 +47,14 @@ class OcsSpine(Topology):
             equipment, self.pod_accelerators, self.leaf_oversubscription, self.spine_oversubscription,
             self.rail_optimised,
         )  # fmt: skip
+        is_two_way = equipment.interconnect.circulators
+        if is_two_way and self.transit:
+            what = "circulators make every circuit two-way, with transit each way is set on its own"
+            raise NotBuildableError((f"{what}; leave out one of the two",))
         planner = OcsPlanner(
-            pods, switch_s("spine_ocs", equipment.interconnect), self.reconfigure == "per_phase", self.transit > 0
-        )
+            pods, switch_s("spine_ocs", equipment.interconnect), self.reconfigure == "per_phase", self.transit > 0,
+            is_two_way,
+        )  # fmt: skip
         return join_pods(pods, equipment, self.floor, OcsPaths(pods, self.transit), planner)
 
 
@@ -61,15 +67,18 @@ class OcsPlanner:
         switch_s: switching plus re-acquisition.
         per_phase: True when every phase of a step gets circuits of its own.
         transit: whether traffic may go over a third pod.
+        is_two_way: whether there are as many circuits back as there.
     """
 
     pods: Pods
     switch_s: float
     per_phase: bool
     transit: bool = False
+    is_two_way: bool = False
 
     def connect(self, demand_bytes: Array) -> Circuits:
         """Share the uplinks of a spine by traffic, and set all planes alike."""
         pods = self.pods
         share = share_all_ports if self.transit else share_ports
-        return circuits_of(pods, share(demand_bytes, pods.spine_up))
+        demand = two_way(demand_bytes) if self.is_two_way else demand_bytes
+        return circuits_of(pods, share(demand, pods.spine_up))

@@ -109,6 +109,11 @@ def test_a_module_that_carries_two_ports_divides_its_fibre_pairs_among_them():
     assert counts["module", "spine_ocs", "1.6t-dsp-2xfr4"] == 12
 
 
+def test_circulators_halve_the_ports():
+    """2 fibre pairs are 2 Palomars without, 1 with them: both ways of a pair go through one fibre."""
+    assert counted(ocs_bill("800g-dsp-2xfr4", circulators=True))["ocs", "spine_ocs", "palomar-mems"] == 1
+
+
 def test_links_into_an_ocs_have_one_module_each_and_a_trunk():
     """The other end is glass: 24 modules and 24 trunks, not 48 modules."""
     counts = counted(ocs_bill("800g-dsp-2xfr4"))

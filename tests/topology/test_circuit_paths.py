@@ -169,3 +169,8 @@ def test_a_job_runs_over_transit_in_every_phase():
     up = carried[tier][::2].sum()
     assert up > 0
     assert carried[tier][1::2].sum() == pytest.approx(up, rel=1e-9), "what enters the OCS leaves it"
+
+
+def test_circulators_and_transit_exclude_each_other():
+    with pytest.raises(NotBuildableError, match="circulators make every circuit two-way"):
+        OcsSpine(pod_accelerators=_POD, transit=1.0).build(equipment(_PODS * _POD, ports=8, circulators=True))

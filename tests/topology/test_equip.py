@@ -210,3 +210,12 @@ def test_a_pod_is_a_whole_number_of_leaves_or_rail_groups(by_rail, unit):
         lambda: Clos(pod_accelerators=10, rail_optimised=by_rail).build(equipment(40, ports=8, per_host=2))
     )
     assert reason == f"a pod of 10 accelerators is not a whole number of times a {unit}"
+
+
+def test_circulators_take_of_the_loss_budget():
+    """Palomar 1.5 dB and twice 0.8 are 3.1: within the 4 dB of an FR4, not within the 3 of a DR8."""
+    build = OcsSpine(pod_accelerators=8).build
+    assert build(equipment(16, ports=8, spine_ocs="800g-dsp-2xfr4", circulators=True)).num_pods == 2
+    (reason,) = reasons_of(lambda: build(equipment(16, ports=8, spine_ocs="800g-dsp-dr8", circulators=True)))
+    assert reason.startswith("spine_ocs: the OCS and two circulators lose 3.1 dB, ")
+    assert reason.endswith(" has 3 dB left")

@@ -6,7 +6,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from cluster_sim.core import InputError, NotBuildableError
-from cluster_sim.topology.matching import matchings, share_all_ports, share_ports
+from cluster_sim.topology.matching import matchings, share_all_ports, share_ports, share_with_heaviest, two_way
 
 
 @st.composite
@@ -185,3 +185,38 @@ def test_a_port_that_nobody_can_be_joined_to_takes_over_from_others():
 def test_a_demand_is_a_square_matrix_of_amounts(share, demand, message):
     with pytest.raises(InputError, match=message):
         share(demand, 4)
+
+
+@given(demands())
+@settings(deadline=None, max_examples=60)
+def test_two_way_demands_get_as_many_circuits_back_as_there(problem):
+    """As circulators need it."""
+    demand, ports = problem
+    both = two_way(demand)
+    assume(partners_of(both) <= ports)
+    for share in (share_ports, share_with_heaviest):
+        circuits = share(both, ports)
+        assert (circuits == circuits.T).all()
+
+
+@given(demands())
+@settings(deadline=None, max_examples=60)
+def test_the_heaviest_pairs_leave_no_port_that_a_demand_could_use(problem):
+    """Within the ports, and only for demands."""
+    demand, ports = problem
+    circuits = share_with_heaviest(demand, ports)
+    np.fill_diagonal(demand, 0.0)
+    assert (circuits.sum(axis=0) <= ports).all()
+    assert (circuits.sum(axis=1) <= ports).all()
+    assert (demand[circuits > 0] > 0).all()
+    free_out, free_in = circuits.sum(axis=1) < ports, circuits.sum(axis=0) < ports
+    assert not (free_out[:, None] & free_in & (demand > 0)).any()
+
+
+def test_a_pair_gets_its_first_circuit_when_it_has_most_for_it():
+    """2 ports, 9 parts against 4: 9, then 4.5 for a second circuit before 4 for a first. 7 would come before 4.5."""
+    demand = np.zeros((3, 3))
+    demand[0, 1], demand[0, 2] = 9.0, 4.0
+    assert share_with_heaviest(demand, 2).tolist() == [[0, 2, 0], [0, 0, 0], [0, 0, 0]]
+    demand[0, 2] = 7.0
+    assert share_with_heaviest(demand, 2).tolist() == [[0, 1, 1], [0, 0, 0], [0, 0, 0]]

@@ -91,3 +91,8 @@ def test_a_job_runs_and_what_links_carry_adds_up():
     below = np.flatnonzero(fabric.links.tier == fabric.tiers.index("leaf_spine"))
     assert carried[into[::2]].sum() == pytest.approx(carried[into[1::2]].sum(), rel=1e-9)
     assert 0 < carried[into[::2]].sum() <= carried[below[::2]].sum() * (1 + 1e-9)
+
+
+def test_circulators_are_not_for_rotors():
+    with pytest.raises(NotBuildableError, match="circulators make every circuit two-way"):
+        rotor(3, circulators=True)

@@ -122,3 +122,12 @@ def test_a_matching_that_uses_a_port_twice_is_an_error(into, out_of, message):
     pods = np.zeros(2, np.int32)
     with pytest.raises(InputError, match=message):
         Circuits(pods, pods + np.int32(1), np.array(into, np.int32), np.array(out_of, np.int32), 2)
+
+
+@given(st.lists(st.sampled_from([0.0, 1.0, 2.5, 10.0]), min_size=9, max_size=9))
+@settings(deadline=None, max_examples=30)
+def test_with_circulators_there_are_as_many_circuits_back_as_there(demand):
+    fabric = OcsSpine(pod_accelerators=8).build(equipment(24, ports=8, circulators=True))
+    circuits = fabric.planner.connect(np.array(demand).reshape(3, 3))
+    counts = np.bincount(circuits.trunk, minlength=9).reshape(3, 3)
+    assert (counts == counts.T).all()
