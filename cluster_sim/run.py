@@ -12,7 +12,7 @@ from cluster_sim.backend import Backend, BackendName, choose_backend
 from cluster_sim.catalogue import Entry, scale_up
 from cluster_sim.collectives import LinkCosts
 from cluster_sim.config import RunConfig, Scenario, read_problem, read_transport
-from cluster_sim.core import InputError, stream_key
+from cluster_sim.core import InputError, PlanError, stream_key
 from cluster_sim.economics import Account, account
 from cluster_sim.engine import Outcome, Routes, Simulation, fusible, route_collectives, run_problem, step_parts
 from cluster_sim.results import Recorder, Run, check_output, claim_folder, provenance, table_of_columns, table_of_rows
@@ -117,13 +117,17 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
     """Simulate one scenario; its results tables by name. The rank is left open.
 
     Raises:
-        NotBuildableError: the fabric cannot be built; SimulationError: the simulation cannot go on.
+        NotBuildableError: the fabric cannot be built; PlanError: a collective cannot be planned; SimulationError: the
+            simulation cannot go on.
     """
     job, interconnect = scenario.job, scenario.interconnect
     announce("building the fabric")
     fabric = scenario.topology.build(Equipment(job.accelerators, job.accelerator_entry, interconnect))
     costs = LinkCosts.of(fabric, ("", "scale_up") if job.reduces_inside else ("",)) if job.algorithms.has_auto else None
-    program = plan(job, fabric.endpoint_domain, fabric.endpoint_pod, costs)
+    try:
+        program = plan(job, fabric.endpoint_domain, fabric.endpoint_pod, costs)
+    except InputError as error:
+        raise PlanError(str(error)) from error
     announce("routing")
     key = stream_key(scenario.seed, "routing", scenario.job_name)
     collectives = tuple(program.collectives)
