@@ -12,7 +12,7 @@ from cluster_sim.backend import Backend, BackendName, choose_backend
 from cluster_sim.catalogue import OCS_TIERS, Entry, constants, scale_up
 from cluster_sim.collectives import LinkCosts
 from cluster_sim.config import RunConfig, Scenario, read_problem, read_transport
-from cluster_sim.core import InputError, stream, stream_key
+from cluster_sim.core import InputError, PlanError, stream, stream_key
 from cluster_sim.economics import Account, account
 from cluster_sim.engine import (
     Outcome,
@@ -126,7 +126,8 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
     """Simulate one scenario; its results tables by name. The rank is left open.
 
     Raises:
-        NotBuildableError: the fabric cannot be built; SimulationError: the simulation cannot go on.
+        NotBuildableError: the fabric cannot be built; PlanError: a collective cannot be planned; SimulationError: the
+            simulation cannot go on.
     """
     job, interconnect = scenario.job, scenario.interconnect
     announce("building the fabric")
@@ -134,7 +135,10 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
     fabric = scenario.failed_links.removed_from(fabric, stream(scenario.seed, "failed_links"))
     costs = LinkCosts.of(fabric, ("", "scale_up") if job.reduces_inside else ("",)) if job.algorithms.has_auto else None
     drawn = stream_key(scenario.seed, "workload", scenario.job_name)
-    program = plan(job, fabric.endpoint_domain, fabric.endpoint_pod, costs, drawn)
+    try:
+        program = plan(job, fabric.endpoint_domain, fabric.endpoint_pod, costs, drawn)
+    except InputError as error:
+        raise PlanError(str(error)) from error
     announce("routing")
     key = stream_key(scenario.seed, "routing", scenario.job_name)
     collectives = tuple(program.collectives)

@@ -21,13 +21,13 @@ class Where:
 
     def problem(self, field: str, message: str) -> str:
         """``file:line: field: message``."""
-        return self.document.problem((field,), message) if self.document else f"{field}: {message}"
+        return self.document.problem(tuple(field.split(".")), message) if self.document else f"{field}: {message}"
 
 
 @contextmanager
 def errors_for_humans() -> Iterator[Where]:
     """Turn deliberate errors into lines on stderr and exit code 2 (bad input) or 1 (a simulation that failed)."""
-    from cluster_sim.core import BackendError, ClusterSimError, InputError, NotBuildableError
+    from cluster_sim.core import BackendError, ClusterSimError, InputError, NotBuildableError, PlanError
 
     where = Where()
     try:
@@ -39,10 +39,14 @@ def errors_for_humans() -> Iterator[Where]:
             "\n".join(where.problem("topology", f"not buildable: {reason}") for reason in error.args[0]),
             _USAGE,
         )
+    except PlanError as error:
+        _leave(where.problem("job.algorithms", str(error)), _USAGE)
     except InputError as error:
         _leave(str(error), _USAGE)
     except ClusterSimError as error:
         _leave(str(error), 1)
+    except MemoryError as error:
+        _leave(f"not enough memory: {error or 'an array is too large'}; make the job or the fabric smaller", 1)
     except KeyboardInterrupt:
         _leave("interrupted; a results folder without manifest.json is incomplete", 130)
     except BrokenPipeError:

@@ -17,6 +17,9 @@ Location = tuple[str | int, ...]
 
 _FILE = re.compile(r"(?P<file>.*\.ya?ml)(:(?P<name>.+))?")
 
+#: As many as a job may have.
+MOST_ACCELERATORS = 2**24
+
 #: Where a file does not say: 800G ports on modules that carry two, which reach across a hall and into an OCS.
 _INTERCONNECT = {
     "port_rate": "800 Gbps", "nic": "connectx8-800g", "switch": "tomahawk6", "host_leaf": "1.6t-dsp-dr8",
@@ -34,7 +37,7 @@ class FabricConfig(Spec):
         topology: how they are joined.
     """
 
-    accelerators: int = Field(2048, ge=1)
+    accelerators: int = Field(2048, ge=1, le=MOST_ACCELERATORS)
     accelerator: Annotated[str, AfterValidator(lambda name: accelerator(name) and name)] = "b300-sxm"
     interconnect: Interconnect
     topology: AnyTopology
@@ -82,6 +85,9 @@ def read_fabric(
         picked = _joined(picked, Document("", {"interconnect": _INTERCONNECT}, {}, {}))
     config = read_spec(FabricConfig, picked)
     if "accelerators" not in picked.data and config.topology.own_size is not None:
+        if config.topology.own_size > MOST_ACCELERATORS:
+            what = f"asks for {config.topology.own_size} accelerators, more than {MOST_ACCELERATORS}; make it smaller"
+            raise ConfigError((picked.problem(("topology",), what),))
         config = config.model_copy(update={"accelerators": config.topology.own_size})
     return config, picked
 

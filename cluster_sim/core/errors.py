@@ -4,6 +4,7 @@ ClusterSimError
 ├── InputError            a file, option or value the user gave (also a ValueError)
 │   ├── ConfigError       a configuration with mistakes: all of them at once
 │   ├── UnknownNameError  a name that is in no registry or catalogue
+│   ├── PlanError         a collective that cannot be planned as the job asks
 │   └── OutputError       a results folder that cannot be used
 ├── NotBuildableError     a fabric that cannot be built as described
 ├── BackendError          a named backend that is not there
@@ -53,6 +54,10 @@ class UnknownNameError(InputError):
     def __str__(self) -> str:
         what, name, known = self.args
         return f"unknown {what} {name!r}{did_you_mean(name, known)} (known: {', '.join(sorted(known))})"
+
+
+class PlanError(InputError):
+    """A collective that cannot be planned with the algorithm that the job asks for."""
 
 
 class OutputError(InputError):

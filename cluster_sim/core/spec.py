@@ -58,6 +58,10 @@ class Spec(BaseModel):
             raise ValueError(f"input should be a valid integer; got {value!r}")
         if kind is int and isinstance(value, int) and abs(value) >= 2**63:
             raise ValueError("input should be less than 2**63")
+        if kind == tuple[int, ...] and isinstance(value, list | tuple):
+            wrong = next((item for item in value if isinstance(item, bool | str)), None)
+            if wrong is not None:
+                raise ValueError(f"input should be whole numbers; got {wrong!r}")
         if kind is float and isinstance(value, bool):
             raise ValueError(f"input should be a valid number; got {value!r}")
         return value

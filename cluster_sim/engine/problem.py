@@ -5,9 +5,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from cluster_sim.backend import Backend
-from cluster_sim.core import StalledFlowsError
-from cluster_sim.kernels import FlowState, FlowTable, advance, independent_parts, settle, without_slack
+from cluster_sim.core import SimulationError, StalledFlowsError
+from cluster_sim.kernels import FlowState, FlowTable, advance, independent_parts, segment_min, settle, without_slack
 from cluster_sim.tables import Array, FlowProblem, ragged_ranges, starts_of
+
+#: Seconds; far from where sums of times overflow.
+_LAST_S = 1e200
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +41,9 @@ def run_problem(problem: FlowProblem, backend: Backend, time_tolerance: float = 
 
     Raises:
         StalledFlowsError: flows that cross a link without capacity, and have something to send.
+        SimulationError: a flow begins or ends later than numbers go.
     """
+    _check_times(problem)
     every = FlowTable(
         pattern=np.zeros(len(problem), np.int32), pattern_starts=np.array([0, len(problem)]),
         size_bytes=problem.size_bytes, latency_s=problem.start_s + problem.latency_s, hop_starts=problem.hop_starts,
@@ -60,6 +65,26 @@ def run_problem(problem: FlowProblem, backend: Backend, time_tolerance: float = 
     if stalled.any():
         raise _stalled(problem, np.flatnonzero(stalled), last_s)
     return Finishes(finish_s, num_events, num_solves, largest_shift_s)
+
+
+def _check_times(problem: FlowProblem) -> None:
+    """SimulationError unless every flow, alone, begins and ends at a finite time."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        capacity = problem.capacity_bytes_per_s
+        slowest = capacity.min(initial=np.inf, where=capacity > 0) / problem.hop_weight.max(initial=1.0)
+        begin_s = problem.start_s.max(initial=0.0) + problem.latency_s.max(initial=0.0)
+        if begin_s + problem.size_bytes.max(initial=0.0) / slowest < _LAST_S:
+            return
+        rate = segment_min(problem.capacity_bytes_per_s[problem.hop_link] / problem.hop_weight, problem.hop_starts)
+        end_s = problem.start_s + problem.latency_s + np.where(rate > 0, problem.size_bytes / rate, 0.0)
+    beyond = np.flatnonzero(~(end_s < _LAST_S))
+    if len(beyond):
+        flow = beyond[0]
+        raise SimulationError(
+            f"{len(beyond)} flow(s) end beyond all numbers (first: flow {flow}, {problem.size_bytes[flow]:g} bytes, "
+            f"starts at {problem.start_s[flow]:g} s, latency {problem.latency_s[flow]:g} s); check the units of "
+            "capacities, latencies, sizes and starts"
+        )
 
 
 def _part(table: FlowTable, capacity: Array, flows: Array) -> tuple[FlowTable, Array]:

@@ -52,6 +52,10 @@ class Transport(Spec):
 
         A window that holds a flow back becomes a link of its own, behind those of ``problem``.
         """
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused by run_problem
+            return self._carried(problem)
+
+    def _carried(self, problem: FlowProblem) -> FlowProblem:
         capacity = problem.capacity_bytes_per_s * self.utilisation_ratio
         alone = _rates_alone(problem, capacity)
         queueing_s, round_trip_s = self._queueing_s(problem, capacity, alone), 2 * problem.latency_s

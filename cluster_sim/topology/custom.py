@@ -1,13 +1,15 @@
 """Any graph from a file: GraphML or node-link JSON, with nodes and links of all kinds."""
 
 import json
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
+from xml.etree import ElementTree
 
 import numpy as np
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from cluster_sim.core import (
     BytesPerSecond,
@@ -17,6 +19,7 @@ from cluster_sim.core import (
     NotBuildableError,
     Seconds,
     Spec,
+    raise_problems,
     read_spec,
 )
 from cluster_sim.tables import NODE_KINDS, NONE, Array, Fabric, Links
@@ -28,6 +31,12 @@ from cluster_sim.topology.wiring import Tier
 
 _TIERS = ("scale_up", "host_leaf", "leaf_spine", "spine_core")
 _OF_NETWORKX = ("id", "key")
+_OF_ENDPOINTS = ("rank", "host", "domain")
+#: Links that edges can stand for, all together.
+_MOST_LINKS = 2**20
+#: Mistakes that are shown; the rest is counted.
+_SHOWN = 20
+_NODE_LINK = 'expected node-link JSON: {"nodes": [{"id": ...}], "edges": [{"source": ..., "target": ...}]}'
 
 
 @TOPOLOGIES.register("custom")
@@ -93,8 +102,8 @@ class Node(Spec):
 
     Attributes:
         kind: what it is.
-        rank: of an endpoint, 0 to n-1; where no endpoint says one, they have the order of the file.
-        host: of an endpoint, any number or name that accelerators of a server share; given for all or none.
+        rank: of an endpoint only, 0 to n-1; where no endpoint says one, they have the order of the file.
+        host: likewise, any number or name that accelerators of a server share; given for all or none.
         domain: the same for its scale-up domain.
         label: for people.
     """
@@ -105,23 +114,31 @@ class Node(Spec):
     domain: int | str | None = None
     label: str = ""
 
+    @model_validator(mode="after")
+    def _says_only_what_counts(self) -> Self:
+        if self.kind != "endpoint":
+            given = [name for name in _OF_ENDPOINTS if getattr(self, name) is not None]
+            raise_problems("Node", [((name,), f"only endpoints have one, not a {self.kind}; leave it out")
+                                    for name in given])  # fmt: skip
+        return self
+
 
 class Edge(Spec):
     """Attributes of an edge, which is a duplex link; all may be left out.
 
     Attributes:
         tier: whose technology it has; by the kinds of its ends.
-        bandwidth_bytes_per_s: payload each way, in place of what the technology carries.
-        latency_s: each way, in place of what modules, cable and switch take.
+        bandwidth_bytes_per_s: payload each way, in place of what the technology carries; 1 B/s to 10**18 B/s.
+        latency_s: each way, in place of what modules, cable and switch take; at most an hour.
         length_m: of the cable.
         count: links beside each other.
         label: for people.
     """
 
     tier: Literal["scale_up", "host_leaf", "leaf_spine", "spine_core"] | None = None
-    bandwidth_bytes_per_s: BytesPerSecond | None = Field(None, gt=0)
-    latency_s: Seconds | None = Field(None, ge=0)
-    length_m: Metres = Field(2.0, gt=0)
+    bandwidth_bytes_per_s: BytesPerSecond | None = Field(None, ge=1, le=1e18)
+    latency_s: Seconds | None = Field(None, ge=0, le=3600)
+    length_m: Metres = Field(2.0, gt=0, le=1e9)
     count: int = Field(1, ge=1, le=2**16)
     label: str = ""
 
@@ -144,10 +161,9 @@ class _Drawn:
 
 
 def _read(path: Path) -> _Drawn:
-    graph = _parsed(path)
+    graph, problems = _parsed(path), list[str]()
     if graph.is_directed():
         raise ConfigError((f"{path}: the graph is directed; every link goes both ways, so make it undirected",))
-    problems: list[str] = []
     nodes = {name: _spec(Node, data, f"{path}: node {name}", problems) for name, data in graph.nodes(data=True)}
     edges = [
         (one, other, _spec(Edge, data, f"{path}: edge {one} - {other}", problems))
@@ -162,8 +178,15 @@ def _read(path: Path) -> _Drawn:
         problems.append(f"{path}: no node is of kind 'endpoint'")
     elif ranks and sorted(ranks) != list(range(len(endpoints))):
         problems.append(f"{path}: ranks of the {len(endpoints)} endpoints must be 0 to {len(endpoints) - 1}, each once")
-    if problems:
-        raise ConfigError(tuple(problems))
+    known_endpoints = [node for node in nodes.values() if node is not None and node.kind == "endpoint"]
+    for name in ("host", "domain"):
+        num = sum(getattr(node, name) is not None for node in known_endpoints)
+        if 0 < num < len(known_endpoints):
+            problems.append(f"{path}: {num} of {len(known_endpoints)} endpoints have a {name}; give it to all or none")
+    num_links = sum(edge.count for _, _, edge in edges if edge is not None)
+    if num_links > _MOST_LINKS:
+        problems.append(f"{path}: the edges stand for {num_links} links, more than {_MOST_LINKS}; lower their count")
+    _stop_at(problems, path)
     ordered = sorted(endpoints, key=lambda pair: pair[1] or 0) if ranks else endpoints
     known = {name: node for name, node in nodes.items() if node is not None}
     drawn = tuple((one, other, edge) for one, other, edge in edges if edge is not None)
@@ -182,39 +205,120 @@ def _spec(kind: type[S], data: Mapping[str, Any], where: str, problems: list[str
         return None
 
 
+def _stop_at(problems: Sequence[str], path: Path) -> None:
+    """ConfigError if there are any."""
+    if problems:
+        rest = len(problems) - _SHOWN
+        raise ConfigError((*problems[:_SHOWN], *([f"{path}: and {rest} more mistakes"] if rest > 0 else ())))
+
+
 def _parsed(path: Path) -> Any:
-    """The graph as networkx reads it."""
+    """The graph as a multigraph of networkx; nothing that stands in the file is lost or joined into one."""
     import networkx
 
     try:
         if path.suffix == ".graphml":
-            return networkx.read_graphml(path)
+            _check_graphml(path)
+            return networkx.read_graphml(path, force_multigraph=True)
         if path.suffix == ".json":
-            data = json.loads(path.read_text(encoding="utf-8"))
-            return networkx.node_link_graph(data, edges="edges" if "edges" in data else "links")
+            return _node_link(path, json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_once))
+    except ConfigError:
+        raise
     except OSError as error:
         raise ConfigError((f"{path}: cannot be read: {error.strerror}",)) from error
     except json.JSONDecodeError as error:
         raise ConfigError((f"{path}:{error.lineno}: not JSON: {error.msg}",)) from error
+    except RecursionError as error:
+        raise ConfigError((f"{path}:1: not a graph: nested too deeply",)) from error
     except Exception as error:  # networkx lets through whatever its parsers raise
         line = getattr(error, "position", (1,))[0]
-        raise ConfigError((f"{path}:{line}: not a graph: {type(error).__name__}: {error}",)) from error
+        what = str(error) if isinstance(error, _WrittenTwiceError) else f"{type(error).__name__}: {error}"
+        raise ConfigError((f"{path}:{line}: not a graph: {what}",)) from error
     raise ConfigError((f"{path}: expected a file that ends in .graphml, or in .json (node-link)",))
+
+
+class _WrittenTwiceError(ValueError):
+    """A key of a JSON object is there twice; Python would keep the last."""
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object; _WrittenTwiceError where a key is."""
+    twice = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
+    if twice:
+        raise _WrittenTwiceError(f"key {twice[0]!r} is written twice in one object; keep one")
+    return dict(pairs)
+
+
+def _check_graphml(path: Path) -> None:
+    """ConfigError where networkx would take several graphs, nodes or edges for one."""
+    ids: dict[str, list[str]] = {"graph": [], "node": [], "edge": []}
+    for element in ElementTree.parse(path).iter():
+        ids.get(str(element.tag).rpartition("}")[2], []).append(element.get("id", ""))
+    problems = [f"{path}: {len(ids['graph'])} graphs; expected one"] if len(ids["graph"]) > 1 else []
+    problems += [
+        f"{path}: {kind} {name} is there {times} times; give each an id of its own"
+        for kind in ("node", "edge")
+        for name, times in Counter(ids[kind]).items()
+        if name and times > 1
+    ]
+    _stop_at(problems, path)
+
+
+def _node_link(path: Path, data: Any) -> Any:
+    """The multigraph of node-link JSON.
+
+    Raises:
+        ConfigError: every node or edge that cannot be taken for one.
+    """
+    import networkx
+
+    if not isinstance(data, dict) or not isinstance(data.get("nodes"), list):
+        raise ConfigError((f"{path}:1: not a graph: {_NODE_LINK}",))
+    if ("edges" in data) == ("links" in data):
+        what = "both edges and links" if "edges" in data else "neither edges nor links"
+        raise ConfigError((f"{path}:1: not a graph: it has {what}; {_NODE_LINK}",))
+    edges = data.get("edges", data.get("links"))
+    if not isinstance(edges, list) or not isinstance(data.get("directed", False), bool):
+        raise ConfigError((f"{path}:1: not a graph: {_NODE_LINK}",))
+    graph = networkx.MultiDiGraph() if data.get("directed") else networkx.MultiGraph()
+    problems: list[str] = []
+    for number, node in enumerate(data["nodes"]):
+        name = node.get("id") if isinstance(node, dict) else None
+        if not _is_name(name):
+            problems.append(f"{path}: node number {number}, from 0: expected an id, a number or a text")
+        elif name in graph:
+            problems.append(f"{path}: node {name} is there twice; give each an id of its own")
+        else:
+            graph.add_nodes_from([(name, {key: value for key, value in node.items() if key != "id"})])
+    for number, edge in enumerate(edges):
+        ends = [edge.get(end) for end in ("source", "target")] if isinstance(edge, dict) else [None]
+        unknown = [end for end in ends if not _is_name(end) or end not in graph]
+        if unknown:
+            problems.append(f"{path}: edge number {number}, from 0: expected source and target, each the id of a node"
+                            f"{f'; {unknown[0]!r} is none' if _is_name(unknown[0]) else ''}")  # fmt: skip
+        else:
+            graph.add_edges_from([(*ends, {key: edge[key] for key in edge if key not in ("source", "target")})])
+    _stop_at(problems, path)
+    return graph
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, int | str) and not isinstance(value, bool)
 
 
 def _tiers(drawn: _Drawn, number: Mapping[Any, int]) -> tuple[tuple[Tier, ...], tuple[Edge, ...]]:
     """(tiers, the edge behind each duplex link in their order); the end nearer to an endpoint is the lower one."""
     tiers: list[Tier] = []
     order: list[Edge] = []
+    ends = [(*_ends(drawn, one, other), edge) for one, other, edge in drawn.edges]
     for tier in _TIERS:
-        mine = [(*_ends(drawn, one, other), edge) for one, other, edge in drawn.edges for _ in range(edge.count)]
-        mine = [
-            (lower, upper, edge) for lower, upper, edge in mine if tier == (edge.tier or _tier(drawn, lower, upper))
-        ]
-        lower, upper = (np.array([number[row[end]] for row in mine], np.int64) for end in (0, 1))
-        bundle, length_m = np.arange(len(mine)), np.array([edge.length_m for _, _, edge in mine])
+        mine = [row for row in ends if tier == (row[2].tier or _tier(drawn, row[0], row[1]))]
+        counts = np.array([edge.count for _, _, edge in mine], np.int64)
+        lower, upper = (np.array([number[row[end]] for row in mine], np.int64).repeat(counts) for end in (0, 1))
+        length_m = np.array([edge.length_m for _, _, edge in mine]).repeat(counts)
+        bundle = np.arange(len(lower))
         tiers.append(Tier(tier, lower, upper, bundle, bundle, length_m))
-        order += [edge for _, _, edge in mine]
+        order += [edge for _, _, edge in mine for _ in range(edge.count)]
     return tuple(tiers), tuple(order)
 
 

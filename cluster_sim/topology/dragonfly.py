@@ -9,7 +9,7 @@ from cluster_sim.core import NotBuildableError
 from cluster_sim.tables import Array, Fabric
 from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
 from cluster_sim.topology.floor_plan import FloorPlan
-from cluster_sim.topology.graph import Joins, all_pairs_of, build_graph, no_joins
+from cluster_sim.topology.graph import Joins, all_pairs_of, build_graph, check_switches, no_joins
 
 
 @TOPOLOGIES.register("dragonfly")
@@ -42,17 +42,24 @@ class Dragonfly(Topology):
                 (f"{groups} groups need {groups - 1} links out of each, {switches} switches with {links} each have "
                  f"{switches * links}; make groups larger",)
             )  # fmt: skip
+        across = min(links, _alike(groups, switches, links) * (groups - 1))
+        check_switches(groups * switches, below, switches - 1 + across, equipment)
         members = np.arange(groups * switches).reshape(groups, switches)
         near = members[:, all_pairs_of(np.arange(switches))].reshape(-1, 2)
         far = _between_groups(groups, switches, links)
         return build_graph(Joins(near, far, far_length=3), groups * switches, below, equipment, self.floor)
 
 
+def _alike(groups: int, switches: int, links: int) -> int:
+    """Links between any two groups, as many between all."""
+    return switches * links // (groups - 1) if groups > 1 else 0
+
+
 def _between_groups(groups: int, switches: int, links: int) -> Array:
     """int64[n, 2]: switches joined between groups; a group's first links go to the next group, and so on."""
     if groups == 1:
         return no_joins()
-    alike = switches * links // (groups - 1)
+    alike = _alike(groups, switches, links)
     pairs, number = all_pairs_of(np.arange(groups)), np.arange(alike)
     ahead = (pairs[:, 1] - pairs[:, 0] - 1)[:, None] * alike + number
     back = (groups - 2 - (pairs[:, 1] - pairs[:, 0] - 1))[:, None] * alike + number

@@ -9,7 +9,7 @@ from cluster_sim.core import NotBuildableError
 from cluster_sim.tables import Fabric
 from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
 from cluster_sim.topology.floor_plan import FloorPlan
-from cluster_sim.topology.graph import Joins, all_pairs_of, build_graph, no_joins
+from cluster_sim.topology.graph import Joins, all_pairs_of, build_graph, check_switches, no_joins
 
 
 @TOPOLOGIES.register("full_mesh")
@@ -33,6 +33,7 @@ class FullMesh(Topology):
         num_switches = -(-n // per_switch)
         others = num_switches - 1
         parallel = self.parallel or max(min((ports - per_switch) // max(others, 1), per_switch), 1)
+        check_switches(num_switches, per_switch, others * parallel, equipment)
         pairs = np.tile(all_pairs_of(np.arange(num_switches)), (parallel, 1))
         return build_graph(Joins(pairs, no_joins()), num_switches, per_switch, equipment, self.floor)
 

@@ -12,6 +12,9 @@ from cluster_sim.topology.floor_plan import FloorPlan, Racks
 from cluster_sim.topology.graph_paths import Edges, GraphPaths
 from cluster_sim.topology.wiring import Tier
 
+#: More switches than any fabric has; far beyond them memory ends, not patience.
+_MOST_ROUTERS = 2**20
+
 
 class Joins(NamedTuple):
     """Duplex links between routers, each named once; a pair may occur several times.
@@ -27,6 +30,28 @@ class Joins(NamedTuple):
     far: Array
     circuits: Array = np.zeros((0, 3), np.int64)
     far_length: int = 1
+
+
+def check_switches(num_switches: int, below: int, across: int, equipment: Equipment) -> None:
+    """Check that a fabric can be built before anything of its size is.
+
+    Args:
+        num_switches: how many.
+        below: accelerators below each.
+        across: most links of one to other switches.
+        equipment: whose switches they are.
+
+    Raises:
+        NotBuildableError: with every reason.
+    """
+    ports, reasons = equipment.interconnect.num_ports, []
+    if below + across > ports:
+        reasons.append(f"too few ports: a switch needs {below + across} ({below} down), it has {ports}; put fewer "
+                       "accelerators below a switch, join fewer switches, or use one with more ports")  # fmt: skip
+    if num_switches > _MOST_ROUTERS:
+        reasons.append(f"{num_switches} switches are too many; at most {_MOST_ROUTERS}")
+    if reasons:
+        raise NotBuildableError(tuple(reasons))
 
 
 def build_graph(
@@ -62,7 +87,6 @@ def build_graph(
         *((_router_links("spine_core", joins.far, first_router, racks, floor),) if not num_ocs else ()),
         *((_links_to_ocs(joins.circuits, first_router, first_ocs, racks, floor),) if num_ocs else ()),
     )
-    _check_ports(joins, num_routers, per_router, equipment)
     links, domain = equip(tiers, equipment), (endpoint // per_domain).astype(np.int32)
     up = (2 * endpoint).astype(np.int32)
     kinds = {
@@ -140,15 +164,3 @@ def _links_to_ocs(circuits: Array, first_router: int, first_ocs: int, racks: Rac
         "spine_ocs", first_router + router, first_ocs + ocs, number, number, length_m,
         way_m=length_m + np.roll(length_m, len(circuits)),
     )  # fmt: skip
-
-
-def _check_ports(joins: Joins, num_routers: int, per_router: int, equipment: Equipment) -> None:
-    if not per_router:
-        return
-    used = per_router + np.bincount(np.concatenate([joins.near, joins.far]).ravel(), minlength=num_routers)
-    ports = equipment.interconnect.num_ports
-    if used.max() > ports:
-        raise NotBuildableError(
-            (f"too few ports: a switch needs {used.max()} ({per_router} down), it has {ports}; put fewer accelerators "
-             "below a switch, or use a switch with more ports",)
-        )  # fmt: skip

@@ -10,7 +10,7 @@ from cluster_sim.core import NotBuildableError
 from cluster_sim.tables import Array, Fabric
 from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
 from cluster_sim.topology.floor_plan import FloorPlan
-from cluster_sim.topology.graph import Joins, all_pairs_of, build_graph, no_joins
+from cluster_sim.topology.graph import Joins, all_pairs_of, build_graph, check_switches, no_joins
 
 
 @TOPOLOGIES.register("hyperx")
@@ -40,6 +40,7 @@ class HyperX(Topology):
                 (f"{num_switches} switches with {per_switch} accelerators each hold "
                  f"{per_switch * num_switches}, not {equipment.num_endpoints}; make the shape larger",)
             )  # fmt: skip
+        check_switches(num_switches, per_switch, self.parallel * sum(side - 1 for side in self.shape), equipment)
         lines = [np.tile(joined_lines(self.shape, axis), (self.parallel, 1)) for axis in range(len(self.shape))]
         far = np.concatenate(lines[:-1]) if lines[:-1] else no_joins()
         return build_graph(Joins(lines[-1], far), num_switches, per_switch, equipment, self.floor)

@@ -68,13 +68,18 @@ class OcsTorus(Topology):
     def _working_cubes(self, num_cubes: int, equipment: Equipment) -> Array:
         """int64[cubes of the slice]: their numbers in the pod."""
         installed = self.installed_cubes or num_cubes + len(set(self.failed_cubes))
-        working = np.setdiff1d(np.arange(installed), self.failed_cubes)
+        failed = set(self.failed_cubes)
         ports = int(equipment.interconnect.ocs_entry.ports.typical)
-        reasons = []
-        if len(working) < num_cubes:
-            reasons.append(f"the slice needs {num_cubes} cubes, {len(working)} of {installed} work; install more")
+        reasons = [
+            f"cube {cube} has failed, but the pod has {installed} cubes, numbered from 0; install more, or leave it out"
+            for cube in sorted(failed)
+            if cube >= installed
+        ]
+        working = installed - sum(cube < installed for cube in failed)
+        if working < num_cubes:
+            reasons.append(f"the slice needs {num_cubes} cubes, {working} of {installed} work; install more")
         if 2 * installed > ports:
             reasons.append(f"an OCS has {ports} ports, {installed} cubes need two each")
         if reasons:
             raise NotBuildableError(tuple(reasons))
-        return working[:num_cubes]
+        return np.setdiff1d(np.arange(installed), self.failed_cubes)[:num_cubes]

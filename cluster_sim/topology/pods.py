@@ -108,7 +108,9 @@ def size_pods(
     pod = min(pod_accelerators or largest, everything)
     if pod % unit:
         what = f"rail group of {leaf_down} servers" if by_rail else f"leaf of {leaf_down} accelerators"
-        raise NotBuildableError((f"a pod of {pod} accelerators is not a whole number of times a {what}",))
+        raise NotBuildableError(
+            (f"a pod of {pod} accelerators is not a whole number of times a {what}; take a multiple of {unit}",)
+        )  # fmt: skip
     leaves = pod // leaf_down
     spines = _spines(leaves, leaf_up, spine_down)
     if not spines:

@@ -1,13 +1,13 @@
 """Rail-only: the i-th accelerators of all scale-up domains have a network of their own, and nothing joins them."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cluster_sim.catalogue import Accelerator
-from cluster_sim.core import NotBuildableError
+from cluster_sim.core import NotBuildableError, raise_problems
 from cluster_sim.tables import Array, Circuits, Fabric, Links, PathFinder, PathForms
 from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
 from cluster_sim.topology.clos import build_clos
@@ -36,6 +36,14 @@ class RailOnly(Topology):
     leaf_oversubscription: float = Field(1.0, ge=1)
     spine_oversubscription: float = Field(1.0, ge=1)
     floor: FloorPlan = FloorPlan()
+
+    @model_validator(mode="after")
+    def _two_tiers_have_no_core(self) -> Self:
+        if self.tiers == 2 and self.spine_oversubscription != 1:
+            raise_problems("RailOnly", [
+                (("spine_oversubscription",), "there is nothing above the spines of two tiers; leave it out")
+            ])  # fmt: skip
+        return self
 
     def build(self, equipment: Equipment) -> Fabric:
         """See Topology.build."""

@@ -9,7 +9,10 @@ from cluster_sim.core import NotBuildableError
 from cluster_sim.tables import Array, Fabric
 from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
 from cluster_sim.topology.floor_plan import FloorPlan
-from cluster_sim.topology.graph import Joins, build_graph
+from cluster_sim.topology.graph import Joins, build_graph, check_switches
+
+#: No switch has the ports for a q like this, prime or not.
+_MOST_Q = 2**20
 
 
 @TOPOLOGIES.register("slim_fly")
@@ -31,9 +34,10 @@ class SlimFly(Topology):
     def build(self, equipment: Equipment) -> Fabric:
         """See Topology.build."""
         q = self.q or self._smallest(equipment)
-        if not _is_prime(q) or q < 5:
+        if q < 5 or (q < _MOST_Q and not _is_prime(q)):
             raise NotBuildableError((f"q is {q}; it must be a prime of 5 or more",))
         per_switch = self._per_switch(q)
+        check_switches(2 * q * q, per_switch, _degree(q), equipment)
         if 2 * q * q * per_switch < equipment.num_endpoints:
             raise NotBuildableError(
                 (f"a Slim Fly of q = {q} with {per_switch} accelerators below a switch holds {2 * q * q * per_switch}, "

@@ -62,8 +62,10 @@ class Bisection:
 
     @property
     def ratio(self) -> float | None:
-        """The cut over what the ports carry: 1 is full bisection."""
-        return None if self.bytes_per_s is None else self.bytes_per_s / self.full_bytes_per_s
+        """The cut over what the ports carry: 1 is full bisection; None where there are no ports."""
+        if self.bytes_per_s is None or not self.full_bytes_per_s:
+            return None
+        return self.bytes_per_s / self.full_bytes_per_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,7 +89,16 @@ class Job(Spec):
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Job":
-        raise_problems("Job", [*self._indivisible(), *self._unschedulable(), *self._too_large(), *self._irreducible()])
+        raise_problems(
+            "Job",
+            [
+                *self._indivisible(),
+                *self._unschedulable(),
+                *self._too_large(),
+                *self._irreducible(),
+                *self._unmixable(),
+            ],
+        )
         return self
 
     @classmethod
@@ -198,6 +207,13 @@ class Job(Spec):
             for operation, name in self.algorithms.chosen.items()
             if name != AUTO and COLLECTIVES[name].reducing == "scale_up"
         ]  # fmt: skip
+
+    def _unmixable(self) -> list[Problem]:
+        experts, name = self.model.experts, self.algorithms.all_to_all
+        if not experts or not experts.popularity or name in ("all_to_all", AUTO):
+            return []
+        reason = f"{name} sends equal parts; experts of uneven popularity need all_to_all (or popularity 0)"
+        return [(("algorithms", "all_to_all"), reason)]
 
     def _too_large(self) -> list[Problem]:
         reason = why_not_fitting(self.memory_bytes, self.accelerator_entry)

@@ -8,6 +8,7 @@ import pytest
 from cluster_sim.config import load_config
 from tests.small import SMALL, SMALL_COMPARISON, edited, write_comparison, write_small
 
+WITHOUT_SHARDS = ("--set", "job.parallelism.sharding=none")
 MODEL_KEYS = "    sequence: 256"
 DATA_KEY = "    data: 16"
 
@@ -486,6 +487,51 @@ def test_a_part_of_a_part_is_looked_for_beside_it(cli, with_job, tmp_path):
     main = with_job(JOB.replace(model, "model: m.yaml\n"))
     (tmp_path / "models" / "m.yaml").write_text(textwrap.dedent(model.removeprefix("model:\n")))
     assert cli("run", main, "--quiet", "--backend", "numpy").exit_code == 0
+
+
+# --- algorithms -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "words"),
+    [
+        ("bucket_all_reduce", ("bucket algorithms run on a torus",)),
+        ("nvls_all_reduce", ("spans several scale-up domains", "hierarchical_nvls_all_reduce")),
+        ("sharp_all_reduce", ("several ranks in one scale-up domain",)),
+        ("hierarchical_nvls_all_reduce\n    detail: steps", ("detail: lockstep",)),
+    ],
+)
+def test_an_algorithm_that_cannot_do_it_is_named_with_its_line(refused, tmp_path, algorithm, words):
+    edit = ("hierarchical_all_reduce", algorithm)
+    lines = refused("run", write_small(tmp_path, edit).name, *WITHOUT_SHARDS)
+    says(lines, ("small.yaml:22: job.algorithms", *words))
+
+
+# --- topologies -----------------------------------------------------------------------------------------------------
+
+TOPOLOGY = "topology:\n  kind: clos\n  pod_accelerators: 32\n  floor:\n    slack: 1.5 m"
+
+
+@pytest.mark.parametrize(
+    ("topology", "field", "words"),
+    [
+        ("{kind: torus, shape: ['4', 16]}", ".shape", ("whole numbers", "'4'")),
+        ("{kind: torus, shape: [true, 64]}", ".shape", ("whole numbers", "True")),
+        ("{kind: rail_only, tiers: 2, spine_oversubscription: 2}", ".spine_oversubscription", ("leave it out",)),
+        ("{kind: slim_fly, q: 9223372036854775783}", "", ("not buildable", "too few ports")),
+    ],
+)
+def test_a_topology_that_would_not_be_what_is_written_is_refused(refused, tmp_path, topology, field, words):
+    lines = refused("run", write_small(tmp_path, (TOPOLOGY, f"topology: {topology}")).name)
+    assert lines[0].startswith(f"small.yaml:32: topology{field}: ")
+    assert all(word in lines[0] for word in words)
+
+
+def test_a_torus_larger_than_any_job_is_refused(cli, tmp_path):
+    (tmp_path / "huge.yaml").write_text("kind: torus\nshape: [100000, 100000, 100000]\n")
+    result = cli("topology", "check", "huge.yaml")
+    assert result.exit_code == 2
+    says(result.stderr.splitlines(), ("huge.yaml:1: topology", "1000000000000000 accelerators, more than"))
 
 
 # --- settings on the command line -----------------------------------------------------------------------------------

@@ -266,3 +266,13 @@ def test_the_doctor_speaks_json(cli):
 def test_a_backend_that_is_not_there_is_explained_by_the_doctor(cli, monkeypatch):
     monkeypatch.setitem(sys.modules, "cupy", None)
     assert "Install the extra 'gpu'" in json.loads(cli("doctor", "--json").stdout)["backends"]["cupy"]
+
+
+def test_too_little_memory_is_told_without_a_traceback(cli, tmp_path, monkeypatch):
+    def build(*_):
+        raise MemoryError("Unable to allocate 8 EiB")
+
+    monkeypatch.setattr("cluster_sim.topology.Clos.build", build)
+    result = cli("run", write_small(tmp_path).name, "--quiet")
+    assert result.exit_code == 1
+    assert result.stderr == "not enough memory: Unable to allocate 8 EiB; make the job or the fabric smaller\n"

@@ -11,6 +11,7 @@ EXAMPLES = [
     errors.InputError("something given"),
     errors.ConfigError(("a.yaml:1: no unit", "a.yaml:2: unknown name")),
     errors.UnknownNameError("routing", "emcp", ("ecmp", "spray")),
+    errors.PlanError("needs a torus"),
     errors.OutputError("results/a", "is not empty", "choose another"),
     errors.NotBuildableError(("a link is too long", "a path loses too much")),
     errors.BackendError("cupy", "there is no GPU", "Use numba."),

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster_sim.core import StalledFlowsError
-from cluster_sim.engine import run_problem
+from cluster_sim.core import SimulationError, StalledFlowsError
+from cluster_sim.engine import TRANSPORTS, run_problem
 from cluster_sim.kernels import parts
 from cluster_sim.routing import Ecmp
 from cluster_sim.tables import FlowProblem, Traffic
@@ -138,6 +138,22 @@ def hashed_all_to_all():
         size_bytes=16e6 * 2.0 ** rng.uniform(-2, 2, len(flows)), hop_link=flows.hop_row, hop_weight=flows.hop_weight,
         hop_starts=flows.hop_starts,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("transport", [None, *TRANSPORTS])
+@pytest.mark.parametrize(
+    ("capacity", "start_s", "latency_s", "size_bytes"), [(1e-300, 0, 0, 1e300), (1, 1e308, 1e308, 1), (1, 0, 1e300, 1)]
+)
+@pytest.mark.filterwarnings("error")
+def test_times_beyond_all_numbers_are_refused(backend, transport, capacity, start_s, latency_s, size_bytes):
+    """With numbers whose sums or ratios no float64 holds; the clock would stand still at infinity."""
+    one = np.ones(1)
+    problem = FlowProblem(
+        capacity_bytes_per_s=capacity * one, start_s=start_s * one, latency_s=latency_s * one,
+        size_bytes=size_bytes * one, hop_link=np.zeros(1, np.int32), hop_weight=one, hop_starts=np.array([0, 1]),
+    )  # fmt: skip
+    with pytest.raises(SimulationError, match="end beyond all numbers"):
+        run_problem(problem if transport is None else TRANSPORTS[transport]().carry(problem), backend)
 
 
 @pytest.mark.parametrize(("tolerance", "events"), [(1e-3, 0.9), (1e-2, 0.5), (0.1, 0.1)])

@@ -139,6 +139,91 @@ def test_all_mistakes_of_a_graph_are_told_at_once(tmp_path):
         assert part in problems, (part, problems)
 
 
+def mistakes_of_json(data, folder):
+    (folder / "graph.json").write_text(data if isinstance(data, str) else json.dumps(data))
+    with pytest.raises(ConfigError) as caught:
+        Custom(graph=str(folder / "graph.json")).build(equipment(2))
+    return [problem.partition("graph.json")[2] for problem in caught.value.problems]
+
+
+PAIR = [{"id": 0, "kind": "endpoint"}, {"id": 1, "kind": "endpoint"}]
+BETWEEN = {"source": 0, "target": 1}
+
+
+@pytest.mark.parametrize("data", [
+    "null", "3", '"x"', "[]", "{}", '{"edges": []}', '{"nodes": 3, "edges": []}', '{"nodes": [], "edges": 3}',
+    {"nodes": PAIR}, {"nodes": PAIR, "edges": [], "links": [BETWEEN]}, {"nodes": PAIR, "edges": [], "directed": 1},
+])  # fmt: skip
+def test_json_that_is_no_graph_is_told_what_was_expected(tmp_path, data):
+    (problem,) = mistakes_of_json(data, tmp_path)
+    assert problem.startswith(":1: not a graph: ")
+    assert 'expected node-link JSON: {"nodes": ' in problem
+
+
+def test_nodes_and_edges_of_json_without_what_they_need_are_all_told(tmp_path):
+    nodes = [*PAIR, {"kind": "endpoint"}, {"id": [1]}, [2], {"id": True}, {"id": 1, "kind": "leaf"}]
+    problems = mistakes_of_json({"nodes": nodes, "edges": [{"source": 0}, 7, {"source": 0, "target": "x"}]}, tmp_path)
+    assert [problem.partition(", from 0")[0] for problem in problems] == [
+        *(f": node number {number}" for number in (2, 3, 4, 5)),
+        ": node 1 is there twice; give each an id of its own",
+        *(f": edge number {number}" for number in (0, 1, 2)),
+    ]
+    assert problems[-1].endswith("'x' is none")
+
+
+def test_a_key_written_twice_in_json_is_refused(tmp_path):
+    (problem,) = mistakes_of_json('{"nodes": [{"id": 0, "kind": "leaf", "kind": "endpoint"}], "edges": []}', tmp_path)
+    assert problem == ":1: not a graph: key 'kind' is written twice in one object; keep one"
+
+
+@pytest.mark.parametrize("is_multigraph", [True, False])
+def test_an_edge_written_twice_is_two_links(tmp_path, is_multigraph):
+    """Also with the same key, for which networkx would join them, and where the file says that there are none."""
+    nodes = [*PAIR, {"id": "s", "kind": "leaf"}]
+    edges = [{"source": 0, "target": "s", "key": 0}] * 2 + [{"source": 1, "target": "s"}]
+    data = {"multigraph": is_multigraph, "nodes": nodes, "edges": edges}
+    (tmp_path / "graph.json").write_text(json.dumps(data))
+    assert len(Custom(graph=str(tmp_path / "graph.json")).build(equipment(2)).links) == 2 * 3
+
+
+@pytest.mark.parametrize(("old", "new", "what"), [
+    ('<node id="e1"', '<node id="e0"', "node e0 is there 2 times"),
+    ("</graph>", "</graph><graph edgedefault='undirected'></graph>", "2 graphs; expected one"),
+    ("<edge ", '<edge id="x" ', "edge x is there 3 times"),
+])  # fmt: skip
+def test_graphml_that_networkx_would_join_is_refused(tmp_path, old, new, what):
+    text = "\n".join(nx.generate_graphml(star()))
+    assert old in text
+    (tmp_path / "graph.graphml").write_text(text.replace(old, new))
+    with pytest.raises(ConfigError, match=what):
+        Custom(graph=str(tmp_path / "graph.graphml")).build(equipment(3))
+
+
+def test_attributes_that_would_not_count_are_refused(tmp_path):
+    graph = star()
+    graph.nodes["hub"].update(rank=3, host=1)
+    graph.nodes["e0"].update(host=1)
+    problems = "\n".join(mistakes_of(graph, tmp_path))
+    assert "node hub: rank: only endpoints have one, not a leaf" in problems
+    assert "node hub: host: only endpoints have one" in problems
+    assert "1 of 3 endpoints have a host; give it to all or none" in problems
+
+
+@pytest.mark.parametrize(
+    "edge", [{"bandwidth": "1e300 Gbps"}, {"bandwidth": "1e-300 bps"}, {"latency": "1e300 s"}, {"length": "1e300 m"}]
+)
+def test_figures_beyond_all_links_are_refused(tmp_path, edge):
+    assert all(next(iter(edge)) in problem for problem in mistakes_of(star(3, **edge), tmp_path))
+
+
+def test_many_mistakes_are_counted_and_many_links_refused(tmp_path):
+    problems = mistakes_of(star(40, bandwith="1 Gbps"), tmp_path, 40)
+    assert len(problems) == 21
+    assert problems[-1].endswith("and 20 more mistakes")
+    (problem,) = mistakes_of(star(40, count=65536), tmp_path, 40)
+    assert problem.endswith("the edges stand for 2621440 links, more than 1048576; lower their count")
+
+
 def test_other_things_than_graphs_are_refused(tmp_path):
     (tmp_path / "broken.graphml").write_text("<graphml><graph>")
     (tmp_path / "broken.json").write_text("{\n,")

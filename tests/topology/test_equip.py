@@ -204,12 +204,16 @@ def test_a_pod_with_more_leaves_than_its_spines_have_ports_is_not_buildable():
     assert reason.startswith("too few ports: 3 leaves with 2 uplinks need spines with more than 2 ports down")
 
 
-@pytest.mark.parametrize(("by_rail", "unit"), [(False, "leaf of 4 accelerators"), (True, "rail group of 4 servers")])
-def test_a_pod_is_a_whole_number_of_leaves_or_rail_groups(by_rail, unit):
+@pytest.mark.parametrize(
+    ("by_rail", "unit", "multiple"), [(False, "leaf of 4 accelerators", 4), (True, "rail group of 4 servers", 8)]
+)
+def test_a_pod_is_a_whole_number_of_leaves_or_rail_groups(by_rail, unit, multiple):
     (reason,) = reasons_of(
         lambda: Clos(pod_accelerators=10, rail_optimised=by_rail).build(equipment(40, ports=8, per_host=2))
     )
-    assert reason == f"a pod of 10 accelerators is not a whole number of times a {unit}"
+    assert reason == (
+        f"a pod of 10 accelerators is not a whole number of times a {unit}; take a multiple of {multiple}"
+    )
 
 
 def test_circulators_take_of_the_loss_budget():

@@ -134,6 +134,42 @@ def test_what_does_not_fit_is_told_with_its_numbers(topology, size, reason):
         topology.build(equipment(size, ports=8))
 
 
+@pytest.mark.parametrize(
+    ("topology", "reasons"),
+    [
+        (HyperX(shape=(2, 4), parallel=10**8), ["too few ports"]),
+        (HyperX(shape=(5, 5, 5, 5, 5), parallel=1), ["too few ports"]),
+        (HyperX(shape=(10**5, 10**5)), ["too few ports", "10000000000 switches are too many"]),
+        (FullMesh(accelerators_per_switch=1, parallel=10**9), ["too few ports"]),
+        (Dragonfly(switches_per_group=10**13), ["too few ports", "10000000000000 switches are too many"]),
+        (Dragonfly(accelerators_per_switch=1, switches_per_group=8, global_links=10**9), ["too few ports"]),
+        (SlimFly(q=1_000_003), ["too few ports", "switches are too many"]),
+        (SlimFly(q=2**63 - 25), ["too few ports", "switches are too many"]),
+    ],
+)
+def test_what_is_far_too_large_is_refused_before_anything_of_its_size_is_built(topology, reasons):
+    with pytest.raises(NotBuildableError) as caught:
+        topology.build(equipment(64, ports=16))
+    assert [part in reason for part, reason in zip(reasons, caught.value.args[0], strict=True)] == [True] * len(reasons)
+
+
+@given(st.integers(1, 4), st.integers(1, 6), st.integers(1, 4), st.integers(1, 200), st.integers(2, 12))
+def test_a_dragonfly_is_refused_exactly_where_a_switch_has_more_links_than_ports(below, switches, links, size, ports):
+    """Counted on the fabric with ports for everything."""
+    topology = Dragonfly(accelerators_per_switch=below, switches_per_group=switches, global_links=links)
+    try:
+        wide = topology.build(equipment(size, ports=64))
+    except NotBuildableError:
+        return
+    between = np.isin(np.array(wide.tiers)[wide.links.tier], ("leaf_spine", "spine_core"))
+    used = below + int(np.bincount(wide.links.src[between]).max(initial=0))
+    if used <= ports:
+        assert len(topology.build(equipment(size, ports=ports)).links) == len(wide.links)
+    else:
+        with pytest.raises(NotBuildableError, match=f"a switch needs {used} "):
+            topology.build(equipment(size, ports=ports))
+
+
 @pytest.mark.parametrize("shape", [(4, 4), (4, 6), (2, 4, 8), (4, 12)])
 def test_only_sides_of_k_and_2k_are_twisted(shape):
     with pytest.raises((ConfigError, ValueError), match="cannot be twisted; sides are k or 2k"):

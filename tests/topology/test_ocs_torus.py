@@ -57,6 +57,10 @@ def test_a_slice_needs_cubes_that_work_and_ports_for_all_of_them():
         OcsTorus(shape=(4, 4, 8), installed_cubes=2, failed_cubes=(0,)).build(equipment(128))
     with pytest.raises(NotBuildableError, match="ports, 65 cubes need two each"):
         OcsTorus(shape=(4, 4, 8), installed_cubes=65).build(equipment(128))
+    with pytest.raises(NotBuildableError, match="999999999999 cubes need two each"):
+        OcsTorus(shape=(4, 4, 8), installed_cubes=999_999_999_999).build(equipment(128))
+    with pytest.raises(NotBuildableError, match="cube 7 has failed, but the pod has 3 cubes"):
+        OcsTorus(shape=(4, 4, 8), failed_cubes=(7,)).build(equipment(128))
     with pytest.raises(NotBuildableError, match="has 128 accelerators, not 127"):
         OcsTorus(shape=(4, 4, 8)).build(equipment(127))
     with pytest.raises(ValueError, match="every side is a multiple of 4"):

@@ -9,8 +9,15 @@ from hypothesis import given, settings
 
 from cluster_sim.kernels import components
 from cluster_sim.tables import Links
-from cluster_sim.topology import Clos, FatTree, OcsSpine, survey
+from cluster_sim.topology import Clos, Custom, FatTree, OcsSpine, survey
 from tests.networks import SMALL, all_pairs, all_paths, built, connected, equipment, payload_bytes_per_s, small_fabric
+
+
+def test_accelerators_without_ports_have_a_cut_of_nothing_and_no_ratio(tmp_path):
+    (tmp_path / "two.json").write_text('{"nodes": [{"id": 0, "kind": "endpoint"}, {"id": 1, "kind": "endpoint"}], '
+                                       '"edges": []}')  # fmt: skip
+    cut = survey(Custom(graph=str(tmp_path / "two.json")).build(equipment(2))).bisection
+    assert (cut.bytes_per_s, cut.ratio) == (0.0, None)
 
 
 def test_nodes_and_links_of_a_fat_tree():

@@ -6,6 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from cluster_sim.config import load_config
+from cluster_sim.core import ConfigError
 from cluster_sim.tables import EP, NONE
 from cluster_sim.workload import Experts, plan
 from cluster_sim.workload.popularity import expert_shares, token_matrix
@@ -113,3 +115,11 @@ def test_even_popularity_written_as_matrices_takes_as_long():
 def test_popularity_is_a_number_from_0():
     with pytest.raises(ValidationError, match=r"(?s)popularity.*greater than or equal to 0"):
         experts(popularity=-1.0)
+
+
+def test_only_an_all_to_all_with_a_size_for_every_pair_carries_uneven_popularity():
+    """The others send equal parts."""
+    changes = ("job.model.experts.popularity=1", "job.algorithms.all_to_all=bruck_all_to_all")
+    with pytest.raises(ConfigError, match="bruck_all_to_all sends equal parts"):
+        load_config("configs/moe-1t-on-circuits.yaml", changes)
+    load_config("configs/moe-1t-on-circuits.yaml", changes[:1])
