@@ -65,6 +65,14 @@ def read_whole(path: Path, settings: Sequence[str] = ()) -> Document:
         document = _located(document, pattern, (), path.parent)
     for setting in (setting for setting in settings if setting not in file_settings):
         document = document.with_setting(setting)
+    missing = [
+        document.problem(at, f"{name}: cannot be read: there is no such file")
+        for pattern in _FILES
+        for at, name in _named_files(document.data, pattern)
+        if not Path(name).is_file()
+    ]
+    if missing:
+        raise ConfigError(tuple(missing))
     return document
 
 
@@ -89,7 +97,7 @@ def _located(document: Document, pattern: tuple[str, ...], at: tuple[str, ...], 
     """File names below ``at`` that match ``pattern``, as seen from the current folder."""
     here = _value(document.data, at)
     if not pattern:
-        if not isinstance(here, str):
+        if not isinstance(here, str) or not here:
             return document
         seen = os.path.normpath(_folder(document, at, folder) / here)
         return Document(document.file, _with(document.data, at, seen), document.lines, document.origins)
@@ -99,6 +107,17 @@ def _located(document: Document, pattern: tuple[str, ...], at: tuple[str, ...], 
         if name in here:
             document = _located(document, pattern[1:], (*at, name), folder)
     return document
+
+
+def _named_files(data: Any, pattern: tuple[str, ...], at: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], str]]:
+    """(place, name) of the graphs that topologies of the kind ``custom`` name."""
+    if not isinstance(data, dict):
+        return []
+    if len(pattern) == 1:
+        name = data.get(pattern[0])
+        return [((*at, pattern[0]), name)] if data.get("kind") == "custom" and isinstance(name, str) and name else []
+    keys = list(data) if pattern[0] == "*" else [pattern[0]]
+    return [found for key in keys for found in _named_files(data.get(key), pattern[1:], (*at, key))]
 
 
 def _spliced(document: Document, at: tuple[str, ...], path: Path, problems: list[str]) -> Document:

@@ -105,13 +105,18 @@ def _option(row: Row) -> str:
 
 
 def _not_ranked(group: Sequence[Row]) -> list[Text]:
-    """One line per option: the reason of its first topology, and how many share its fate."""
-    lines = []
-    for option in dict.fromkeys(row["interconnect"] for row in group if row["status"] != "ok"):
-        bad = [row for row in group if row["interconnect"] == option and row["status"] != "ok"]
-        where = ", ".join(row["topology"] for row in bad)
-        lines.append(Text(f"  {bad[0]['status']}: {option} ({where}): {bad[0]['reason']}", style="yellow"))
-    return lines
+    """One line per reason, with the options and topologies that share it."""
+    where: dict[tuple[str, str, str], list[str]] = {}
+    for row in group:
+        if row["status"] != "ok":
+            where.setdefault((row["status"], row["reason"], row["interconnect"]), []).append(row["topology"])
+    options: dict[tuple[str, str, str], list[str]] = {}
+    for (status, reason, option), topologies in where.items():
+        options.setdefault((status, reason, ", ".join(topologies)), []).append(option)
+    return [
+        Text(f"  {status}: {', '.join(names)} ({topologies}): {reason}", style="yellow")
+        for (status, reason, topologies), names in options.items()
+    ]
 
 
 def _notes(rows: Sequence[Row], tie_ratio: float) -> list[Text]:

@@ -194,12 +194,14 @@ class _Row:
         before = len(self.problems.found)
         accelerator = self._one_of("accelerator", (*LINKS_OF, *WITHOUT_LINKS))
         operation, split = self._one_of("op", tuple(OPERATIONS)), self._one_of("split", SPLITS)
+        checked = len(self.problems.found)
         nodes, per_node = self._count("nodes"), self._count("accelerators_per_node")
+        are_counts = len(self.problems.found) == checked
         nic_gbps, size = self._number("nic_gbps_per_accelerator"), self._number("size_bytes")
         time_us, bus = self._number("time_us"), self._number("bus_gbytes_per_s")
         if not self.cells["row_id"]:
             self._wrong("row_id: is empty; give the row a name")
-        if nodes * per_node == 1:
+        if are_counts and nodes * per_node == 1:
             self._wrong("nodes, accelerators_per_node: one accelerator alone; a collective needs two")
         empty = [name for name, value in (("size_bytes", size), ("time_us", time_us)) if value is None]
         if empty and not bus:

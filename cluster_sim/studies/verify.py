@@ -87,6 +87,10 @@ def verified(rows: Sequence[Measurement], backend: Backend) -> pa.Table:
     })  # fmt: skip
 
 
+#: What 64-port switches join; and whose pairs fit into memory, of an operation that has all of them.
+_MOST_RANKS = (2**16, 2**11)
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where a measurement was taken.
@@ -113,6 +117,9 @@ def place_of(row: Measurement) -> Place:
         return Place(None, family, f"no network known in fabric {row.fabric!r} (known: {known})")
     if network and row.nic_bytes_per_s is None:
         return Place(None, family, "nic_gbps_per_accelerator is empty")
+    most = _MOST_RANKS[row.operation == "alltoall"]
+    if row.num_ranks > most:
+        return Place(None, family, f"{row.operation} of {row.num_ranks} ranks; at most {most} are simulated")
     links, entry = LINKS_OF[row.accelerator]
     rate = row.nic_bytes_per_s if network and row.nic_bytes_per_s else 0.0
     return Place(Machine(entry, links, network, row.domains, row.per_domain, rate), family)

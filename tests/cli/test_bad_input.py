@@ -527,6 +527,16 @@ def test_a_topology_that_would_not_be_what_is_written_is_refused(refused, tmp_pa
     assert all(word in lines[0] for word in words)
 
 
+def test_a_missing_graph_is_named_with_the_line_that_asks_for_it(refused, tmp_path):
+    path = write_small(tmp_path, (TOPOLOGY, "topology:\n  kind: custom\n  graph: nope.json"))
+    says(refused("run", path.name), ("small.yaml:34: topology.graph", "nope.json", "cannot be read"))
+    lines = refused("run", path.name, "--set", "topology.graph=gone.json")
+    says(lines, ("--set topology.graph: topology.graph", "gone.json", "cannot be read"))
+    says(
+        refused("run", path.name, "--set", 'topology.graph=""'), ("--set topology.graph: topology.graph", "at least 1")
+    )
+
+
 def test_a_torus_larger_than_any_job_is_refused(cli, tmp_path):
     (tmp_path / "huge.yaml").write_text("kind: torus\nshape: [100000, 100000, 100000]\n")
     result = cli("topology", "check", "huge.yaml")

@@ -35,7 +35,13 @@ def test_the_ranking_shows_the_numbers_with_their_units(rows):
 
 def test_what_cannot_be_built_stands_below_with_its_reason(rows):
     text = shown(ranking(rows, 0.001))
-    assert "not_buildable: copper (clos, ocs): leaf_spine: too far" in text
+    assert "not_buildable: copper (clos): leaf_spine: too far" in text
+    assert "not_buildable: copper (ocs): an OCS switches light" in text
+
+
+def test_options_and_topologies_that_fail_for_the_same_reason_share_a_line(make_not_ok):
+    bad = [make_not_ok(option, name, "too small") for option in ("dsp", "lpo") for name in ("torus", "mesh")]
+    assert "not_buildable: dsp, lpo (torus, mesh): too small" in shown(ranking(bad, 0.001))
 
 
 def test_ties_and_unverified_figures_are_explained(rows):

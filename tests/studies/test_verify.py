@@ -337,3 +337,21 @@ def test_a_mistake_leaves_no_folder(tmp_path):
     with pytest.raises(ConfigError):
         verify(table(tmp_path, line(nodes=0)), tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("nodes", "per_node", "operation"), [(8200, 8, "all_reduce"), (1, 100_000, "all_gather"), (512, 8, "alltoall")]
+)
+def test_a_row_of_too_many_ranks_is_noted_and_the_others_are_simulated(tmp_path, nodes, per_node, operation):
+    """64-port switches join 65,536 accelerators, and an all-to-all has a flow for each pair."""
+    network = {"nic": 400, "fabric": "InfiniBand NDR"}
+    rows = verified(tmp_path, line("a"), line("b", nodes=nodes, per_node=per_node, op=operation, **network))
+    assert rows[0]["predicted_s"] > 0
+    assert rows[1]["predicted_s"] is None
+    assert f"{operation} of {nodes * per_node} ranks; at most" in rows[1]["note"]
+
+
+def test_a_count_that_cannot_be_read_is_not_taken_for_one(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        read_measurements(table(tmp_path, line(nodes=1, per_node="x")))
+    assert len(caught.value.problems) == 1
