@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from cluster_sim.backend import Backend, BackendName, choose_backend
 from cluster_sim.catalogue import OCS_TIERS, Entry, constants, scale_up
-from cluster_sim.collectives import LinkCosts
+from cluster_sim.collectives import AUTO, COLLECTIVES, LinkCosts
 from cluster_sim.config import RunConfig, Scenario, read_problem, read_transport
 from cluster_sim.core import InputError, PlanError, stream, stream_key
 from cluster_sim.economics import Account, account
@@ -25,9 +25,9 @@ from cluster_sim.engine import (
     step_parts,
 )
 from cluster_sim.results import Recorder, Run, check_output, claim_folder, provenance, table_of_columns, table_of_rows
-from cluster_sim.tables import NONE, TASK_KINDS, Array, Fabric, FlowProblem, Schedule
+from cluster_sim.tables import NODE_KINDS, NONE, TASK_KINDS, Array, Fabric, FlowProblem, Schedule
 from cluster_sim.topology import Equipment
-from cluster_sim.workload import PHASES, assemble, plan
+from cluster_sim.workload import PHASES, Job, assemble, plan
 
 #: Called with what is going on, now and then.
 Announce = Callable[[str], None]
@@ -134,6 +134,7 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
     fabric = scenario.topology.fabric(Equipment(job.accelerators, job.accelerator_entry, interconnect))
     fabric = scenario.failed_links.removed_from(fabric, stream(scenario.seed, "failed_links"))
     costs = LinkCosts.of(fabric, ("", "scale_up") if job.reduces_inside else ("",)) if job.algorithms.has_auto else None
+    _check_reduction(job, fabric)
     drawn = stream_key(scenario.seed, "workload", scenario.job_name)
     try:
         program = plan(job, fabric.endpoint_domain, fabric.endpoint_pod, costs, drawn)
@@ -148,6 +149,18 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
     outcome = simulation.run(lambda done: announce(f"simulating: {done:,} of {len(schedule):,} tasks"))
     bill = account(fabric, interconnect, job.accelerator_entry)
     return _tables(_Simulated(scenario, fabric, schedule, routes, outcome, bill))
+
+
+def _check_reduction(job: Job, fabric: Fabric) -> None:
+    """PlanError where switches of the fabric are to reduce that are no tree of leaves, spines and cores."""
+    names = [name for name in job.algorithms.chosen.values() if name != AUTO and COLLECTIVES[name].reducing == "fabric"]
+    kind = fabric.node_kind
+    is_tree = not (kind[fabric.links.src] == kind[fabric.links.dst]).any() and NODE_KINDS.index("ocs") not in kind
+    if names and not is_tree:
+        raise PlanError(
+            f"{names[0]} needs leaves, spines and cores that reduce, and this topology has none; use a Clos or a "
+            "fat-tree, or an algorithm that sends between accelerators"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import pyarrow as pa
@@ -65,7 +66,13 @@ def _each(scenarios: tuple[Scenario, ...], backend: BackendName, workers: int | 
         yield from (_one(scenario, backend) for scenario in scenarios)
         return
     with ProcessPoolExecutor(num, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(_one, scenarios, [backend] * len(scenarios))
+        try:
+            yield from pool.map(_one, scenarios, [backend] * len(scenarios))
+        except BrokenProcessPool as error:
+            raise SimulationError(
+                "a worker process ended early: killed, for instance for want of memory (use fewer workers, or 1), or "
+                "started from a script that calls compare outside of 'if __name__ == \"__main__\":'"
+            ) from error
 
 
 def _one(scenario: Scenario, backend: BackendName) -> tuple[Tables, float]:
@@ -73,9 +80,10 @@ def _one(scenario: Scenario, backend: BackendName) -> tuple[Tables, float]:
     began_s = time.perf_counter()
     try:
         tables = evaluate(scenario, choose_backend(backend))
-    except (NotBuildableError, SimulationError, InputError) as error:
+    except (NotBuildableError, SimulationError, InputError, MemoryError) as error:
         status = "not_buildable" if isinstance(error, NotBuildableError) else "failed"
         reason = "; ".join(error.args[0]) if isinstance(error, NotBuildableError) else str(error)
+        reason = f"not enough memory: {reason}" if isinstance(error, MemoryError) else reason
         tables = {
             "summary": table_of_rows("summary", [{**identity(scenario), "status": status, "reason": reason}]),
         }

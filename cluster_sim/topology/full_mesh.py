@@ -1,5 +1,6 @@
 """Full mesh: every switch is joined to every other."""
 
+from itertools import chain
 from typing import Literal
 
 import numpy as np
@@ -17,7 +18,8 @@ class FullMesh(Topology):
     """Links between switches are of the tier ``leaf_spine``.
 
     Attributes:
-        accelerators_per_switch: 0 for as many as a switch holds if it has a port for every other one.
+        accelerators_per_switch: 0 for as many as a switch holds if it has a port for every other one; at most half its
+            ports, where that is enough for all.
         parallel: links between two switches; 0 for as many as its ports allow, at most the accelerators below it.
     """
 
@@ -39,8 +41,8 @@ class FullMesh(Topology):
 
 
 def _most_below(num_endpoints: int, ports: int, parallel: int) -> int:
-    """The most accelerators below a switch that leave it a port to every other switch."""
-    for per_switch in range(ports, 0, -1):
+    """The most accelerators, first up to half the ports, that leave a switch a port to every other one."""
+    for per_switch in chain(range(ports // 2, 0, -1), range(ports, ports // 2, -1)):
         if per_switch + (-(-num_endpoints // per_switch) - 1) * parallel <= ports:
             return per_switch
     raise NotBuildableError(

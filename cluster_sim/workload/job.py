@@ -46,7 +46,18 @@ class Algorithms(Spec):
             for operation, name in self.chosen.items()
             if name != AUTO and COLLECTIVES[name].operation != operation
         ])  # fmt: skip
+        raise_problems("Algorithms", [
+            ((operation,), problem) for operation, name in self.chosen.items() if (problem := self._why_not(name))
+        ])  # fmt: skip
         return self
+
+    def _why_not(self, name: str) -> str:
+        """Why a job cannot use an algorithm; "" where it can."""
+        if name.startswith("bucket_"):
+            return f"{name} needs the torus that each group is, which a job does not say; use it from Python"
+        if self.detail == "steps" and name != AUTO and COLLECTIVES[name].reducing:
+            return f"{name} has no steps between ranks: switches reduce; use detail: lockstep"
+        return ""
 
     @property
     def chosen(self) -> dict[str, str]:

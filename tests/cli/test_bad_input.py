@@ -493,18 +493,36 @@ def test_a_part_of_a_part_is_looked_for_beside_it(cli, with_job, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("algorithm", "words"),
+    ("algorithm", "place", "words"),
     [
-        ("bucket_all_reduce", ("bucket algorithms run on a torus",)),
-        ("nvls_all_reduce", ("spans several scale-up domains", "hierarchical_nvls_all_reduce")),
-        ("sharp_all_reduce", ("several ranks in one scale-up domain",)),
-        ("hierarchical_nvls_all_reduce\n    detail: steps", ("detail: lockstep",)),
+        ("bucket_all_reduce", "23: job.algorithms.all_reduce", ("needs the torus that each group is",)),
+        ("nvls_all_reduce", "22: job.algorithms", ("spans several scale-up domains", "hierarchical_nvls_all_reduce")),
+        ("sharp_all_reduce", "22: job.algorithms", ("several ranks in one scale-up domain",)),
+        ("hierarchical_nvls_all_reduce\n    detail: steps", "23: job.algorithms.all_reduce", ("detail: lockstep",)),
     ],
 )
-def test_an_algorithm_that_cannot_do_it_is_named_with_its_line(refused, tmp_path, algorithm, words):
+def test_an_algorithm_that_cannot_do_it_is_named_with_its_line(refused, tmp_path, algorithm, place, words):
     edit = ("hierarchical_all_reduce", algorithm)
     lines = refused("run", write_small(tmp_path, edit).name, *WITHOUT_SHARDS)
-    says(lines, ("small.yaml:22: job.algorithms", *words))
+    says(lines, (f"small.yaml:{place}", *words))
+
+
+@pytest.mark.parametrize("topology", [
+    "{kind: torus, shape: [4, 4, 4]}", "{kind: full_mesh, accelerators_per_switch: 8}", "slim_fly", "dragonfly",
+    "{kind: ocs_spine, pod_accelerators: 32}", "{kind: ocs_torus, shape: [4, 4, 4], cube: 2}",
+])  # fmt: skip
+def test_switches_do_not_reduce_where_they_are_no_tree(refused, tmp_path, topology):
+    """SHARP counts on a tree; around a torus there is no switch at all."""
+    edits = (TOPOLOGY, f"topology: {topology}"), ("hierarchical_all_reduce", "hierarchical_sharp_all_reduce")
+    lines = refused("run", write_small(tmp_path, *edits).name, *WITHOUT_SHARDS)
+    says(lines, ("small.yaml:22: job.algorithms", "leaves, spines and cores", "use a Clos"))
+
+
+@pytest.mark.parametrize("topology", ["{kind: clos, tiers: 2}", "fat_tree", "rail_only", "{kind: clos, planes: 2}"])
+def test_switches_reduce_where_they_are_trees(cli, tmp_path, topology):
+    edits = (TOPOLOGY, f"topology: {topology}"), ("hierarchical_all_reduce", "hierarchical_sharp_all_reduce")
+    result = cli("run", write_small(tmp_path, *edits).name, "--quiet", "--backend", "numpy", *WITHOUT_SHARDS)
+    assert result.exit_code == 0, result.stderr
 
 
 # --- topologies -----------------------------------------------------------------------------------------------------

@@ -1,3 +1,7 @@
+import importlib
+import os
+import signal
+
 import pytest
 
 from cluster_sim.core import BackendError, OutputError, SimulationError
@@ -48,8 +52,6 @@ def test_progress_is_told_after_each(config, tmp_path):
 
 
 def test_a_simulation_that_fails_is_a_row_and_the_others_go_on(config, tmp_path, monkeypatch):
-    import importlib
-
     module = importlib.import_module("cluster_sim.studies.compare")
     evaluate = module.evaluate
 
@@ -64,9 +66,36 @@ def test_a_simulation_that_fails_is_a_row_and_the_others_go_on(config, tmp_path,
     assert sum(row["status"] == "ok" for row in rows) == 3
 
 
-def test_a_crash_leaves_no_run_that_looks_whole(config, tmp_path, monkeypatch):
-    import importlib
+def test_a_scenario_that_memory_does_not_hold_is_a_row_and_the_others_go_on(config, tmp_path, monkeypatch):
+    module = importlib.import_module("cluster_sim.studies.compare")
+    evaluate = module.evaluate
 
+    def sometimes(scenario, backend):
+        if scenario.interconnect_name == "npo":
+            raise MemoryError("Unable to allocate 8 EiB")
+        return evaluate(scenario, backend)
+
+    monkeypatch.setattr(module, "evaluate", sometimes)
+    rows = compare(config, "x", tmp_path / "out", workers=1).summary.to_pylist()
+    assert {row["reason"] for row in rows if row["interconnect"] == "npo"} == {
+        "not enough memory: Unable to allocate 8 EiB"
+    }
+    assert any(row["status"] == "ok" for row in rows)
+
+
+def _killed(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_workers_that_are_killed_are_told_without_a_traceback(config, tmp_path, monkeypatch):
+    module = importlib.import_module("cluster_sim.studies.compare")
+    monkeypatch.setattr(module, "_one", _killed)
+    with pytest.raises(SimulationError, match="a worker process ended early"):
+        compare(config, "x", tmp_path / "out", workers=2)
+    assert not (tmp_path / "out" / "manifest.json").exists()
+
+
+def test_a_crash_leaves_no_run_that_looks_whole(config, tmp_path, monkeypatch):
     def crash(scenario, backend):
         raise ZeroDivisionError
 
