@@ -137,7 +137,7 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
     _check_reduction(job, fabric)
     drawn = stream_key(scenario.seed, "workload", scenario.job_name)
     try:
-        program = plan(job, fabric.endpoint_domain, fabric.endpoint_pod, costs, drawn)
+        program = plan(job, fabric.endpoint_domain, fabric.endpoint_pod, costs, drawn, fabric.torus)
     except InputError as error:
         raise PlanError(str(error)) from error
     announce("routing")

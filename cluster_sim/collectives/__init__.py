@@ -3,7 +3,7 @@
 from cluster_sim.collectives.all_to_all import all_to_all, all_to_all_of
 from cluster_sim.collectives.auto import AUTO, Estimate, LinkCosts, choose, estimates
 from cluster_sim.collectives.barrier import dissemination_barrier
-from cluster_sim.collectives.base import COLLECTIVES, OPERATIONS, Algorithm, Groups
+from cluster_sim.collectives.base import COLLECTIVES, OPERATIONS, Algorithm, Groups, shape_on
 from cluster_sim.collectives.bidirectional_ring import (
     bidirectional_ring_all_gather,
     bidirectional_ring_all_reduce,
@@ -98,6 +98,7 @@ __all__ = [
     "ring_all_reduce",
     "ring_reduce_scatter",
     "sent_by_edge",
+    "shape_on",
     "sharp_all_reduce",
     "three_level_all_gather",
     "three_level_all_reduce",

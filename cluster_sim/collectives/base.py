@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import isfinite
+from math import isfinite, prod
 from typing import Literal
 
 import numpy as np
@@ -40,6 +40,27 @@ class Groups:
     def size(self) -> int:
         """Ranks of a group."""
         return int(self.ranks.shape[1])
+
+
+def shape_on(torus: tuple[int, ...], ranks: Array) -> tuple[int, ...]:
+    """Sizes of the grid that every group is on a torus of endpoints; () where groups are none, or different ones.
+
+    Args:
+        torus: sides, the last varying fastest with the endpoint; () for none.
+        ranks: int32[G, n], as in Groups.
+    """
+    if not torus:
+        return ()
+    place = np.stack(np.unravel_index(ranks, torus))
+    sizes = tuple(len(np.unique(of_first)) for of_first in place[:, 0])
+    if prod(sizes) != ranks.shape[1]:
+        return ()
+    grid = place.reshape(len(torus), -1, *sizes)
+    for axis in range(len(torus)):
+        lines = np.moveaxis(grid[axis], 1 + axis, -1).reshape(len(ranks), -1, sizes[axis])
+        if (lines != lines[:, :1]).any():
+            return ()
+    return sizes
 
 
 @dataclass(frozen=True, slots=True)

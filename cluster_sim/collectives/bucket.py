@@ -46,8 +46,8 @@ def _shape(groups: Groups) -> tuple[int, ...]:
     """Sizes of the torus, without dimensions of one."""
     if not groups.shape or prod(groups.shape) != groups.size or min(groups.shape) < 1:
         sizes = " x ".join(map(str, groups.shape)) or "not given"
-        raise InputError(f"bucket algorithms run on a torus: its shape is {sizes}, the group has {groups.size} ranks; "
-                         "give sizes that multiply to that, or use hierarchical_*")  # fmt: skip
+        raise InputError(f"bucket algorithms run on groups that are a grid of a torus: the shape is {sizes}, the "
+                         f"group has {groups.size} ranks; change degrees or torus, or use hierarchical_*")  # fmt: skip
     return tuple(size for size in groups.shape if size > 1)
 
 

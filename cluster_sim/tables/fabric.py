@@ -200,6 +200,7 @@ class Fabric:
         num_pods: pods joined by the topmost tier.
         endpoint_pod: int32[endpoints], pod of each.
         planner: sets the circuits of a fabric with OCS; None without.
+        torus: sides of the torus that endpoints make in their order, the last varying fastest; () where they make none.
     """
 
     num_endpoints: int
@@ -212,6 +213,7 @@ class Fabric:
     links: Links
     paths: PathFinder
     planner: CircuitPlanner | None
+    torus: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         check_columns(self, endpoint_host="int32", endpoint_domain="int32", endpoint_pod="int32", node_kind="int32")

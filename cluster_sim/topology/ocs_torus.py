@@ -1,5 +1,6 @@
 """Cubes of accelerators whose faces meet in OCS: tori of any number of cubes, and a spare for one that has failed."""
 
+from dataclasses import replace
 from math import prod
 from typing import Literal
 
@@ -63,7 +64,8 @@ class OcsTorus(Topology):
         number = np.ravel_multi_index((axis, *(place[across, far[:, 0]] % self.cube)), (3, self.cube, self.cube))
         circuits = np.concatenate([far, number[:, None]], axis=1)
         seat = standing[cube] * self.cube**3 + within
-        return build_graph(Joins(near, no_joins(), circuits), len(seat), 0, equipment, self.floor, seat)
+        fabric = build_graph(Joins(near, no_joins(), circuits), len(seat), 0, equipment, self.floor, seat)
+        return replace(fabric, torus=self.shape)
 
     def _working_cubes(self, num_cubes: int, equipment: Equipment) -> Array:
         """int64[cubes of the slice]: their numbers in the pod."""

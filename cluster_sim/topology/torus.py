@@ -1,5 +1,6 @@
 """Tori of accelerators: each is joined to its neighbours, and passes on the traffic of others."""
 
+from dataclasses import replace
 from math import prod
 from typing import Literal
 
@@ -53,7 +54,8 @@ class Torus(Topology):
         cubes = tuple(-(-side // self.cube) for side in self.shape)
         cube = np.ravel_multi_index(tuple(place // self.cube), cubes)
         seat = np.argsort(np.argsort(cube, kind="stable"), kind="stable")
-        return build_graph(Joins(near, far), len(seat), 0, equipment, self.floor, seat)
+        fabric = build_graph(Joins(near, far), len(seat), 0, equipment, self.floor, seat)
+        return replace(fabric, torus=self.shape)
 
 
 def check_size(what: str, shape: tuple[int, ...], equipment: Equipment) -> None:

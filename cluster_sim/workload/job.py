@@ -53,8 +53,6 @@ class Algorithms(Spec):
 
     def _why_not(self, name: str) -> str:
         """Why a job cannot use an algorithm; "" where it can."""
-        if name.startswith("bucket_"):
-            return f"{name} needs the torus that each group is, which a job does not say; use it from Python"
         if self.detail == "steps" and name != AUTO and COLLECTIVES[name].reducing:
             return f"{name} has no steps between ranks: switches reduce; use detail: lockstep"
         return ""

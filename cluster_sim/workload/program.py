@@ -4,7 +4,17 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from cluster_sim.collectives import AUTO, COLLECTIVES, Estimate, Groups, LinkCosts, all_to_all_of, choose, estimates
+from cluster_sim.collectives import (
+    AUTO,
+    COLLECTIVES,
+    Estimate,
+    Groups,
+    LinkCosts,
+    all_to_all_of,
+    choose,
+    estimates,
+    shape_on,
+)
 from cluster_sim.tables import DP, EP, NONE, PP, TP, Array, Collective, Traffic
 from cluster_sim.workload.compute import Parts, Roofline
 from cluster_sim.workload.job import Job
@@ -52,6 +62,7 @@ class Program:
         optimizer_s: by stage.
         traffics: what has been laid out already; collectives that differ only in size share theirs.
         pod: int32[endpoints], pod of each; None where nobody asks.
+        torus: sides of the torus of endpoints; () for none.
         costs: what messages cost, for algorithms that are chosen by size; None where none is.
         expected: what the cost model says of the algorithms for an operation in some groups.
     """
@@ -60,6 +71,7 @@ class Program:
     pod: Array | None = None
     costs: LinkCosts | None = None
     seed: int = 0
+    torus: tuple[int, ...] = ()
     collectives: list[Collective] = field(default_factory=list)
     passes: dict[tuple[int, int, int], Pass] = field(default_factory=dict)
     sends: dict[tuple[int, int], int] = field(default_factory=dict)
@@ -73,7 +85,7 @@ class Program:
         self, name: str, kind: int, operation: str, stage: int, groups: Groups, size_bytes: float, phase: int
     ) -> int:
         """The row of a new collective."""
-        groups = replace(groups, pod=self.pod)
+        groups = replace(groups, pod=self.pod, shape=shape_on(self.torus, groups.ranks))
         ranks = groups.ranks.tobytes()
         algorithm = self._algorithm(operation, groups, ranks, size_bytes)
         key = (algorithm, groups.ranks.shape, ranks)
@@ -132,7 +144,10 @@ class Program:
         return runs
 
 
-def plan(job: Job, domain: Array, pod: Array | None = None, costs: LinkCosts | None = None, seed: int = 0) -> Program:
+def plan(
+    job: Job, domain: Array, pod: Array | None = None, costs: LinkCosts | None = None, seed: int = 0,
+    torus: tuple[int, ...] = (),
+) -> Program:  # fmt: skip
     """The program of ``job`` on endpoints 0..n-1.
 
     Args:
@@ -141,8 +156,9 @@ def plan(job: Job, domain: Array, pod: Array | None = None, costs: LinkCosts | N
         pod: int32[endpoints], pod of each; algorithms in three levels need it.
         costs: what messages cost; algorithms ``auto`` need it.
         seed: of what is drawn: which experts are popular.
+        torus: sides of the torus of endpoints; bucket algorithms need it.
     """
-    program = Program(job, pod, costs, seed)
+    program = Program(job, pod, costs, seed, torus)
     roofline = Roofline(job.accelerator_entry, job.model, job.parallelism, job.micro_batch)
     for stage in range(job.parallelism.pipeline):
         blocking = _blocking_collectives(program, stage, domain)

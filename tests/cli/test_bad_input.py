@@ -495,7 +495,7 @@ def test_a_part_of_a_part_is_looked_for_beside_it(cli, with_job, tmp_path):
 @pytest.mark.parametrize(
     ("algorithm", "place", "words"),
     [
-        ("bucket_all_reduce", "23: job.algorithms.all_reduce", ("needs the torus that each group is",)),
+        ("bucket_all_reduce", "22: job.algorithms", ("groups that are a grid of a torus",)),
         ("nvls_all_reduce", "22: job.algorithms", ("spans several scale-up domains", "hierarchical_nvls_all_reduce")),
         ("sharp_all_reduce", "22: job.algorithms", ("several ranks in one scale-up domain",)),
         ("hierarchical_nvls_all_reduce\n    detail: steps", "23: job.algorithms.all_reduce", ("detail: lockstep",)),

@@ -303,8 +303,8 @@ def test_groups_and_sizes_that_cannot_be_are_errors(name, ranks, size_bytes, say
         ("halving_doubling_reduce_scatter", alone(6), "power of two of ranks, not 6; use a ring"),
         ("halving_doubling_all_gather", alone(3), "power of two"),
         ("nvls_all_reduce", alone(2), "several scale-up domains; use hierarchical_nvls_all_reduce"),
-        ("bucket_all_reduce", alone(4), "its shape is not given"),
-        ("bucket_all_gather", alone(4, (2, 3)), "its shape is 2 x 3, the group has 4 ranks"),
+        ("bucket_all_reduce", alone(4), "the shape is not given"),
+        ("bucket_all_gather", alone(4, (2, 3)), "the shape is 2 x 3, the group has 4 ranks"),
         ("sharp_all_reduce", Groups(np.arange(4, dtype=np.int32)[None], np.zeros(4, np.int32)), "hierarchical_sharp"),
         (
             "three_level_all_reduce",
