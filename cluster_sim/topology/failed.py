@@ -15,12 +15,12 @@ from cluster_sim.tables import (
     Circuits,
     Fabric,
     PathFinder,
-    PathForms,
     ragged_arange,
     ragged_ranges,
     starts_of,
 )
 from cluster_sim.topology.graph_paths import GraphPaths
+from cluster_sim.topology.path_kinds import UnevenPaths
 
 #: A candidate that has failed is drawn again this often; then of pairs with up to so many all are tried one after the
 #: other, and for others as many are drawn.
@@ -120,7 +120,7 @@ def _surviving(paths: PathFinder, is_dead: Array) -> PathFinder:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Surviving:
+class Surviving(UnevenPaths):
     """Candidate paths of a fabric without those over dead links.
 
     Numbers of candidates stay. Instead of a dead one another takes its place, as if flows were hashed once more: drawn
@@ -133,24 +133,6 @@ class Surviving:
 
     paths: PathFinder
     is_dead: Array
-
-    @property
-    def is_even(self) -> bool:
-        """See tables.PathFinder."""
-        return False
-
-    @property
-    def is_bundled(self) -> bool:
-        """See tables.PathFinder."""
-        return False
-
-    def places(self, endpoint: Array) -> tuple[Array, Array] | None:
-        """See tables.PathFinder."""
-        return None
-
-    def forms(self) -> PathForms | None:
-        """See tables.PathFinder."""
-        return None
 
     def count(self, src: Array, dst: Array, circuits: Circuits | None) -> Array:
         """See tables.PathFinder; 0 where no path is left, or none among 4096 of more candidates."""

@@ -6,7 +6,8 @@ from functools import cached_property
 import numpy as np
 
 from cluster_sim.core import NotBuildableError
-from cluster_sim.tables import NONE, Array, Circuits, PathForms, grouped, ragged_ranges, starts_of
+from cluster_sim.tables import NONE, Array, Circuits, grouped, ragged_ranges, starts_of
+from cluster_sim.topology.path_kinds import UnevenPaths
 
 #: Bytes of a temporary array, edges x targets.
 _CHUNK_BYTES = 2**25
@@ -54,7 +55,7 @@ class Edges:
 
 
 @dataclass(frozen=True, eq=False)
-class GraphPaths:
+class GraphPaths(UnevenPaths):
     """Inside a scale-up domain through its switch; otherwise a shortest path between the routers of both endpoints.
 
     Candidate c of a pair is found by walking: at every router the candidates that go on over its first edge come first.
@@ -74,24 +75,6 @@ class GraphPaths:
     scale_up_link: Array
     edges: Edges
     passes: Array
-
-    @property
-    def is_even(self) -> bool:
-        """See tables.PathFinder."""
-        return False
-
-    @property
-    def is_bundled(self) -> bool:
-        """See tables.PathFinder."""
-        return False
-
-    def places(self, endpoint: Array) -> tuple[Array, Array] | None:
-        """See tables.PathFinder."""
-        return None
-
-    def forms(self) -> PathForms | None:
-        """See tables.PathFinder."""
-        return None
 
     def count(self, src: Array, dst: Array, circuits: Circuits | None) -> Array:
         """See tables.PathFinder; more than 2**53 count as so many."""

@@ -7,11 +7,12 @@ import numpy as np
 from pydantic import Field
 
 from cluster_sim.core import NotBuildableError
-from cluster_sim.tables import NODE_KINDS, NONE, Array, Circuits, Fabric, PathForms
+from cluster_sim.tables import NODE_KINDS, NONE, Array, Circuits, Fabric
 from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
 from cluster_sim.topology.equip import equip, switch_s
 from cluster_sim.topology.floor_plan import FloorPlan
 from cluster_sim.topology.matching import matchings, share_ports, two_way
+from cluster_sim.topology.path_kinds import EvenPaths
 from cluster_sim.topology.pods import Pods, size_pods
 from cluster_sim.topology.wiring import Tier, racks_of_leaves, racks_of_top, wire_hosts
 
@@ -171,7 +172,7 @@ class RailCircuits:
 
 
 @dataclass(frozen=True, slots=True)
-class RailCircuitPaths:
+class RailCircuitPaths(EvenPaths):
     """Inside a scale-up domain through its switch; otherwise along the rail of who receives, over one of its circuits.
 
     Attributes:
@@ -179,28 +180,6 @@ class RailCircuitPaths:
     """
 
     rails: Rails
-
-    @property
-    def is_even(self) -> bool:
-        """See tables.PathFinder."""
-        return True
-
-    @property
-    def is_bundled(self) -> bool:
-        """See tables.PathFinder."""
-        return True
-
-    def shares(self, src: Array, dst: Array, circuits: Circuits | None) -> tuple[Array, Array, Array]:
-        """See tables.PathFinder."""
-        raise NotImplementedError("paths are even: bundles say it all")
-
-    def places(self, endpoint: Array) -> tuple[Array, Array] | None:
-        """See tables.PathFinder."""
-        return None
-
-    def forms(self) -> PathForms | None:
-        """See tables.PathFinder."""
-        return None
 
     def count(self, src: Array, dst: Array, circuits: Circuits | None) -> Array:
         """See tables.PathFinder."""

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from cluster_sim.tables import CHOICE, DST, NONE, SRC, Array, Circuits, PathForms, PathKind
+from cluster_sim.topology.path_kinds import EvenPaths
 from cluster_sim.topology.pods import Number, Pods
 from cluster_sim.topology.wiring import Offsets
 
 
 @dataclass(frozen=True, slots=True)
-class PodPaths:
+class PodPaths(EvenPaths):
     """Paths inside a scale-up domain, below a leaf and inside a pod; subclasses add those between pods."""
 
     pods: Pods
@@ -71,24 +72,6 @@ class PodPaths:
     def top_link(self, endpoint: Array) -> tuple[Array, ...] | None:
         """A link up from each endpoint's pod, int64[E]; () where there is one pod, None where it depends on more."""
         return () if self.pods.num_pods == 1 else None
-
-    @property
-    def is_even(self) -> bool:
-        """See tables.PathFinder."""
-        return True
-
-    @property
-    def is_bundled(self) -> bool:
-        """See tables.PathFinder."""
-        return True
-
-    def shares(self, src: Array, dst: Array, circuits: Circuits | None) -> tuple[Array, Array, Array]:
-        """See tables.PathFinder."""
-        raise NotImplementedError("paths are even: bundles say it all")
-
-    def forms(self) -> PathForms | None:
-        """See tables.PathFinder."""
-        return None
 
     def forms_between(self, num_paths: int) -> PathForms:
         """All forms, where every pair in different pods has ``num_paths`` candidates of ``links_between``."""

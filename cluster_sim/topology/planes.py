@@ -9,6 +9,7 @@ from cluster_sim.core import NotBuildableError
 from cluster_sim.tables import CHOICE, Array, Circuits, Fabric, Links, PathFinder, PathForms, PathKind
 from cluster_sim.topology.base import Equipment
 from cluster_sim.topology.equip import slow_nic
+from cluster_sim.topology.path_kinds import EvenPaths
 
 
 def in_planes(
@@ -70,7 +71,7 @@ def _stacked(plane: Fabric, num: int) -> Fabric:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class PlanePaths:
+class PlanePaths(EvenPaths):
     """The paths of one plane in each of them; inside a scale-up domain those of the domain.
 
     Attributes:
@@ -86,20 +87,6 @@ class PlanePaths:
     num: int
     common_links: int
     own_links: int
-
-    @property
-    def is_even(self) -> bool:
-        """See tables.PathFinder."""
-        return True
-
-    @property
-    def is_bundled(self) -> bool:
-        """See tables.PathFinder."""
-        return True
-
-    def shares(self, src: Array, dst: Array, circuits: Circuits | None) -> tuple[Array, Array, Array]:
-        """See tables.PathFinder."""
-        raise NotImplementedError("paths are even: bundles say it all")
 
     def count(self, src: Array, dst: Array, circuits: Circuits | None) -> Array:
         """See tables.PathFinder."""

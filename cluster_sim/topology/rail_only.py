@@ -8,11 +8,12 @@ from pydantic import Field, model_validator
 
 from cluster_sim.catalogue import Accelerator
 from cluster_sim.core import NotBuildableError, raise_problems
-from cluster_sim.tables import Array, Circuits, Fabric, Links, PathFinder, PathForms
+from cluster_sim.tables import Array, Circuits, Fabric, Links, PathFinder
 from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
 from cluster_sim.topology.clos import build_clos
 from cluster_sim.topology.equip import equip
 from cluster_sim.topology.floor_plan import FloorPlan
+from cluster_sim.topology.path_kinds import EvenPaths
 from cluster_sim.topology.pods import size_pods
 from cluster_sim.topology.wiring import Tier
 
@@ -118,7 +119,7 @@ def _side_by_side(rail: Fabric, num_rails: int, equipment: Equipment) -> Fabric:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class RailPaths:
+class RailPaths(EvenPaths):
     """Inside a domain through its switch, then along the rail of the destination.
 
     Attributes:
@@ -134,28 +135,6 @@ class RailPaths:
     rail_first: int
     rail_links: int
     num_endpoints: int
-
-    @property
-    def is_even(self) -> bool:
-        """See tables.PathFinder."""
-        return True
-
-    @property
-    def is_bundled(self) -> bool:
-        """See tables.PathFinder."""
-        return True
-
-    def shares(self, src: Array, dst: Array, circuits: Circuits | None) -> tuple[Array, Array, Array]:
-        """See tables.PathFinder."""
-        raise NotImplementedError("paths are even: bundles say it all")
-
-    def places(self, endpoint: Array) -> tuple[Array, Array] | None:
-        """See tables.PathFinder."""
-        return None
-
-    def forms(self) -> PathForms | None:
-        """See tables.PathFinder."""
-        return None
 
     def count(self, src: Array, dst: Array, circuits: Circuits | None) -> Array:
         """See tables.PathFinder."""

@@ -1,0 +1,55 @@
+"""What path finders say of themselves, unless they say something else; see tables.PathFinder."""
+
+from cluster_sim.tables import Array, Circuits, PathForms
+
+
+class EvenPaths:
+    """Every candidate path of a pair crosses the same bundles, and spraying loads each evenly."""
+
+    __slots__ = ()
+
+    @property
+    def is_even(self) -> bool:
+        """See tables.PathFinder."""
+        return True
+
+    @property
+    def is_bundled(self) -> bool:
+        """See tables.PathFinder."""
+        return True
+
+    def places(self, endpoint: Array) -> tuple[Array, Array] | None:
+        """See tables.PathFinder."""
+        return None
+
+    def forms(self) -> PathForms | None:
+        """See tables.PathFinder."""
+        return None
+
+    def shares(self, src: Array, dst: Array, circuits: Circuits | None) -> tuple[Array, Array, Array]:
+        """See tables.PathFinder."""
+        raise NotImplementedError("paths are even: bundles say it all")
+
+
+class UnevenPaths:
+    """Candidate paths of a pair cross different links, each by itself; finders say what shares they carry."""
+
+    __slots__ = ()
+
+    @property
+    def is_even(self) -> bool:
+        """See tables.PathFinder."""
+        return False
+
+    @property
+    def is_bundled(self) -> bool:
+        """See tables.PathFinder."""
+        return False
+
+    def places(self, endpoint: Array) -> tuple[Array, Array] | None:
+        """See tables.PathFinder."""
+        return None
+
+    def forms(self) -> PathForms | None:
+        """See tables.PathFinder."""
+        return None
