@@ -25,7 +25,7 @@ from cluster_sim.engine import (
     step_parts,
 )
 from cluster_sim.results import Recorder, Run, check_output, claim_folder, provenance, table_of_columns, table_of_rows
-from cluster_sim.tables import NODE_KINDS, NONE, TASK_KINDS, Array, Fabric, FlowProblem, Schedule
+from cluster_sim.tables import NODE_KINDS, NONE, TASK_KINDS, Array, Fabric, FlowProblem, Schedule, is_scale_up
 from cluster_sim.topology import Equipment
 from cluster_sim.workload import PHASES, Job, assemble, plan
 
@@ -154,8 +154,7 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
 def _check_reduction(job: Job, fabric: Fabric) -> None:
     """PlanError where switches of the fabric are to reduce that are no tree of leaves, spines and cores."""
     names = [name for name in job.algorithms.chosen.values() if name != AUTO and COLLECTIVES[name].reducing == "fabric"]
-    kind = fabric.node_kind
-    is_tree = not (kind[fabric.links.src] == kind[fabric.links.dst]).any() and NODE_KINDS.index("ocs") not in kind
+    is_tree = not fabric.joins_alike and NODE_KINDS.index("ocs") not in fabric.node_kind
     if names and not is_tree:
         raise PlanError(
             f"{names[0]} needs leaves, spines and cores that reduce, and this topology has none; use a Clos or a "
@@ -211,7 +210,7 @@ def _unverified(done: _Simulated) -> tuple[str, ...]:
     timing += [(job.accelerator, job.accelerator_entry, ("gemm_efficiency", "memory_efficiency", "kernel_overhead"))]
     timing += [(interconnect.switch, interconnect.switch_entry, ("latency",))]
     timing += [(interconnect.nic, interconnect.nic_entry, ("latency",))]
-    for tier in (tier for tier in done.fabric.tiers if not tier.startswith("scale_up")):
+    for tier in (tier for tier in done.fabric.tiers if not is_scale_up(tier)):
         used = ("latency", "reach", "optical_margin") if tier in OCS_TIERS else ("latency", "reach")
         timing += [(name, entry, used) for name, entry in interconnect.ends(tier).by_name.items()]
     link = job.accelerator_entry.scale_up
@@ -309,4 +308,4 @@ def _links(done: _Simulated) -> pa.Table:
 
 def _technologies(done: _Simulated) -> Array:
     inside, ends = done.scenario.job.accelerator_entry.scale_up, done.scenario.interconnect.ends
-    return np.array([inside if tier.startswith("scale_up") else ends(tier).label for tier in done.fabric.tiers])
+    return np.array([inside if is_scale_up(tier) else ends(tier).label for tier in done.fabric.tiers])

@@ -11,14 +11,13 @@ from cluster_sim.catalogue import Interconnect, accelerator
 from cluster_sim.config.load import read_whole
 from cluster_sim.config.specs import AnyTopology
 from cluster_sim.core import ConfigError, Document, InputError, Spec, UnknownNameError, read_spec
+from cluster_sim.tables import is_scale_up
 from cluster_sim.topology import Equipment
+from cluster_sim.workload import MOST_ACCELERATORS
 
 Location = tuple[str | int, ...]
 
 _FILE = re.compile(r"(?P<file>.*\.ya?ml)(:(?P<name>.+))?")
-
-#: As many as a job may have.
-MOST_ACCELERATORS = 2**24
 
 #: Where a file does not say: 800G ports on modules that carry two, which reach across a hall and into an OCS.
 _INTERCONNECT = {
@@ -49,9 +48,7 @@ class FabricConfig(Spec):
 
     def technology_of(self, tier: str) -> str:
         """What carries the links of a tier."""
-        return (
-            self.equipment.accelerator.scale_up if tier.startswith("scale_up") else self.interconnect.ends(tier).label
-        )
+        return self.equipment.accelerator.scale_up if is_scale_up(tier) else self.interconnect.ends(tier).label
 
 
 def read_fabric(

@@ -9,10 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cluster_sim.catalogue import OCS_TIERS, Figure, Interconnect, Technology, constants
-from cluster_sim.tables import NODE_KINDS, Array, Fabric
-
-#: Tiers of a scale-up domain are part of the server, not of the network.
-_INSIDE_THE_SERVER = "scale_up"
+from cluster_sim.tables import NODE_KINDS, PACKET_SWITCHES, Array, Fabric, is_scale_up
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,7 @@ def bill_of_materials(fabric: Fabric, interconnect: Interconnect) -> tuple[Item,
     items: list[Item] = []
     for number, tier in enumerate(fabric.tiers):
         up = np.flatnonzero(fabric.links.tier == number)[::2]
-        if not tier.startswith(_INSIDE_THE_SERVER) and len(up):
+        if not is_scale_up(tier) and len(up):  # those are part of the server, not of the network
             items += _links(tier, up, fabric, interconnect)
     return (
         *items,
@@ -115,7 +112,7 @@ def _item(
 
 def _switches(fabric: Fabric, interconnect: Interconnect) -> list[Item]:
     entry = interconnect.switch_entry
-    counts = [(kind, int((fabric.node_kind == NODE_KINDS.index(kind)).sum())) for kind in ("leaf", "spine", "core")]
+    counts = [(kind, int((fabric.node_kind == NODE_KINDS.index(kind)).sum())) for kind in PACKET_SWITCHES]
     return [
         _item(interconnect.switch, "switch", kind, count, entry.power, entry.price) for kind, count in counts if count
     ]

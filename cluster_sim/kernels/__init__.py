@@ -6,7 +6,7 @@ from cluster_sim.kernels.maxmin import maxmin_rates
 from cluster_sim.kernels.parts import components, independent_parts
 from cluster_sim.kernels.paths import PathsOnDevice
 from cluster_sim.kernels.refine import Quotient, equitable, refine
-from cluster_sim.kernels.scramble import hashed_choice, scrambled
+from cluster_sim.kernels.scramble import hashed, hashed_choice, scrambled
 from cluster_sim.kernels.segments import added_up, segment_min, segment_sum
 from cluster_sim.kernels.slack import without_slack
 from cluster_sim.kernels.state import AMOUNTS, FlowState, FlowTable, tick_s
@@ -21,6 +21,7 @@ __all__ = [
     "advance",
     "components",
     "equitable",
+    "hashed",
     "hashed_choice",
     "independent_parts",
     "maxmin_rates",

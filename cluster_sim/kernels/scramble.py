@@ -20,6 +20,11 @@ def scrambled(value: Array) -> Array:
     return mixed
 
 
+def hashed(src: Array, dst: Array, key: int) -> Array:
+    """uint64[E]: a hash of each pair, int32[E] each, and of 64 random bits."""
+    return scrambled(scrambled(src.astype(np.uint64) + np.uint64(key)) ^ dst.astype(np.uint64))
+
+
 def hashed_choice(num_paths: Any, src: Any, dst: Any, key: int, backend: Backend | None = None) -> Any:
     """int64[E]: a hash of (key, src, dst) modulo the number of paths, as a switch hashes the 5-tuple of a connection.
 
@@ -35,5 +40,4 @@ def hashed_choice(num_paths: Any, src: Any, dst: Any, key: int, backend: Backend
         size = np.int32(len(num_paths))
         launch(_SOURCE, "hashed_choice", len(num_paths), choice, num_paths, src, dst, np.uint64(key), size)
         return choice
-    mixed = scrambled(scrambled(src.astype(np.uint64) + np.uint64(key)) ^ dst.astype(np.uint64))
-    return np.asarray(mixed % num_paths.astype(np.uint64), dtype=np.int64)
+    return np.asarray(hashed(src, dst, key) % num_paths.astype(np.uint64), dtype=np.int64)

@@ -77,7 +77,7 @@ def draw_layers(axes: Any, fabric: Fabric, colours: Sequence[str]) -> None:
 def _layers_of(fabric: Fabric) -> _Layers:
     links, num = fabric.links, len(fabric.node_kind)
     up = np.arange(0, len(links), 2)
-    up = up[~np.isin(links.tier[up], [t for t, name in enumerate(fabric.tiers) if name.startswith("scale_up")])]
+    up = up[~fabric.inside_tiers[links.tier[up]]]
     lower, upper = links.src[up], links.dst[up]
     level = np.full(num, NONE, np.int64)
     level[: fabric.num_endpoints] = 0

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from cluster_sim.reports.text import plural
-from cluster_sim.tables import NODE_KINDS, Array, Fabric
+from cluster_sim.tables import NODE_KINDS, PACKET_SWITCHES, Array, Fabric
 
 #: Nodes that fit on a ring, and accelerators that are drawn outside of each.
 _ON_RING, _OUTSIDE = 128, 8
@@ -64,17 +64,15 @@ def draw_ring(axes: Any, fabric: Fabric, colours: Sequence[str]) -> None:
 def _nodes_of_ring(fabric: Fabric) -> Array:
     """Switches, and accelerators that are joined to each other; neither OCS nor switches of scale-up domains."""
     links, kinds = fabric.links, np.array(NODE_KINDS)[fabric.node_kind]
-    others = [kind for kind in NODE_KINDS if kind in ("endpoint", "ocs") or kind.startswith("scale_up")]
     between = (links.src < fabric.num_endpoints) & (links.dst < fabric.num_endpoints)
-    return np.union1d(np.flatnonzero(~np.isin(kinds, others)), links.src[between])
+    return np.union1d(np.flatnonzero(np.isin(kinds, PACKET_SWITCHES)), links.src[between])
 
 
 def _joining(fabric: Fabric, nodes: Array, up: Array) -> Array:
     """Links from the ring up to what joins its nodes besides, such as OCS; scale-up switches are left out."""
-    inside = [number for number, name in enumerate(fabric.tiers) if name.startswith("scale_up")]
     links = fabric.links
     is_up = np.isin(links.src[up], nodes) & ~np.isin(links.dst[up], nodes) & (links.dst[up] >= fabric.num_endpoints)
-    return up[is_up & ~np.isin(links.tier[up], inside)]
+    return up[is_up & ~fabric.inside_tiers[links.tier[up]]]
 
 
 def _others(fabric: Fabric, inner: Array) -> str:

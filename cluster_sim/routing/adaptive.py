@@ -8,8 +8,9 @@ import numpy as np
 from pydantic import Field
 
 from cluster_sim.backend import Backend
+from cluster_sim.kernels import hashed
 from cluster_sim.routing.base import ROUTINGS, Hops, Routing
-from cluster_sim.routing.candidates import hashed, key_of, num_paths_of, some_paths
+from cluster_sim.routing.candidates import key_of, num_paths_of, some_paths
 from cluster_sim.routing.valiant import detour
 from cluster_sim.tables import Array, Circuits, Fabric, Traffic, ragged_arange, starts_of
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from cluster_sim.backend import Backend
 from cluster_sim.core import NotBuildableError
-from cluster_sim.kernels import PathsOnDevice, scrambled
+from cluster_sim.kernels import PathsOnDevice, hashed, scrambled
 from cluster_sim.tables import Array, Circuits, Fabric
 
 #: (num_paths int64[E], src int32[E], dst int32[E], backend) -> int64[E], on the device where the backend is one.
@@ -65,11 +65,6 @@ def some_paths(num_paths: Array, src: Array, dst: Array, key: int, most: int) ->
     pair = hashed(src, dst, key)
     chosen: Array = first + (scrambled(pair[:, None] + part.astype(np.uint64)) % width).astype(np.int64)
     return chosen
-
-
-def hashed(src: Array, dst: Array, key: int) -> Array:
-    """uint64[E]: a hash of each pair, int32[E] each, and of 64 random bits."""
-    return scrambled(scrambled(src.astype(np.uint64) + np.uint64(key)) ^ dst.astype(np.uint64))
 
 
 def key_of(key: int, number: int) -> int:

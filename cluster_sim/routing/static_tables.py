@@ -109,7 +109,7 @@ def _only_way_up(fabric: Fabric) -> Array:
     """int64[N]: the one link of an endpoint that leads out of its scale-up domain and works; NONE for others."""
     links = fabric.links
     is_up = (links.src < fabric.num_endpoints) & (links.capacity_bytes_per_s > 0)
-    is_up &= np.array([not tier.startswith("scale_up") for tier in fabric.tiers])[links.tier]
+    is_up &= ~fabric.inside_tiers[links.tier]
     times = np.bincount(links.src[is_up], minlength=len(fabric.node_kind))
     only = np.full(len(fabric.node_kind), NONE, np.int64)
     only[links.src[is_up]] = np.flatnonzero(is_up)

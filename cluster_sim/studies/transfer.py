@@ -58,7 +58,7 @@ def _in_network(case: Case, groups: Groups) -> Traffic:
     reduced = COLLECTIVES["nvls_all_reduce"](inside, 1.0)
     if case.machine.domains == 1:
         return reduced
-    return _at_once(reduced, COLLECTIVES["double_tree_all_reduce"](between, 1 / case.machine.per_domain))
+    return Traffic.at_once(reduced, COLLECTIVES["double_tree_all_reduce"](between, 1 / case.machine.per_domain))
 
 
 def _fabric_reduction(case: Case, groups: Groups) -> Traffic:
@@ -67,7 +67,7 @@ def _fabric_reduction(case: Case, groups: Groups) -> Traffic:
     reduced = COLLECTIVES["sharp_all_reduce"](between, 1 / case.machine.per_domain)
     if case.machine.per_domain == 1:
         return reduced
-    return _at_once(COLLECTIVES["nvls_all_reduce"](inside, 1.0), reduced)
+    return Traffic.at_once(COLLECTIVES["nvls_all_reduce"](inside, 1.0), reduced)
 
 
 def _pairs(case: Case, groups: Groups) -> Traffic:
@@ -92,12 +92,6 @@ def _levels(groups: Groups, machine: Machine) -> tuple[Groups, Groups]:
     """(the ranks of each domain, the ranks of equal place in every domain)."""
     by_domain = groups.ranks.reshape(machine.domains, machine.per_domain)
     return replace(groups, ranks=by_domain), replace(groups, ranks=np.ascontiguousarray(by_domain.T))
-
-
-def _at_once(*parts: Traffic) -> Traffic:
-    """All in one round."""
-    joined = Traffic.in_rounds(*parts)
-    return replace(joined, round=np.zeros_like(joined.round))
 
 
 @cache

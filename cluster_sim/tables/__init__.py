@@ -11,7 +11,17 @@ from cluster_sim.tables.columns import (
     same_length,
     starts_of,
 )
-from cluster_sim.tables.fabric import NODE_KINDS, CircuitPlanner, Circuits, Fabric, HybridPlanner, Links, PathFinder
+from cluster_sim.tables.fabric import (
+    NODE_KINDS,
+    PACKET_SWITCHES,
+    CircuitPlanner,
+    Circuits,
+    Fabric,
+    HybridPlanner,
+    Links,
+    PathFinder,
+    is_scale_up,
+)
 from cluster_sim.tables.forms import CHOICE, DST, SRC, Form, PathForms, PathKind
 from cluster_sim.tables.problem import FlowProblem
 from cluster_sim.tables.schedule import (
@@ -38,6 +48,7 @@ __all__ = [
     "NODE_KINDS",
     "NONE",
     "OPTIMIZER",
+    "PACKET_SWITCHES",
     "PP",
     "SRC",
     "TASK_KINDS",
@@ -61,6 +72,7 @@ __all__ = [
     "check_columns",
     "check_groups",
     "grouped",
+    "is_scale_up",
     "ragged_arange",
     "ragged_ranges",
     "same_length",

@@ -1,6 +1,6 @@
 """The network as built: nodes, directed links, and the candidate paths between endpoints."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -11,6 +11,13 @@ from cluster_sim.tables.forms import PathForms
 
 #: What a node can be; ``Fabric.node_kind`` indexes this.
 NODE_KINDS = ("endpoint", "scale_up_switch", "leaf", "spine", "core", "ocs")
+#: Those of them that are packet switches of the network.
+PACKET_SWITCHES = ("leaf", "spine", "core")
+
+
+def is_scale_up(tier: str) -> bool:
+    """Whether the tier of this name is inside scale-up domains, which have one or two."""
+    return tier.startswith("scale_up")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,6 +70,11 @@ class Circuits:
     def trunk(self) -> Array:
         """int64[C]: circuits of one ordered pair of pods share a number, ``src_pod * num_pods + dst_pod``."""
         return np.asarray(self.src_pod * np.int64(self.num_pods) + self.dst_pod)
+
+    def between(self, src_pod: Array, dst_pod: Array) -> tuple[Array, Array]:
+        """[first, last) rows, int64[F] each, of the circuits of each pair of pods; circuits are in order of trunk."""
+        trunk, wanted = self.trunk, src_pod.astype(np.int64) * self.num_pods + dst_pod
+        return np.searchsorted(trunk, wanted), np.searchsorted(trunk, wanted, side="right")
 
     @property
     def width(self) -> Array:
@@ -184,6 +196,12 @@ class Links:
     def __len__(self) -> int:
         return len(self.src)
 
+    @classmethod
+    def joined(cls, *parts: "Links") -> "Links":
+        """The links of all parts, one part behind the other."""
+        names = [column.name for column in fields(cls)]
+        return cls(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Fabric:
@@ -218,6 +236,16 @@ class Fabric:
     def __post_init__(self) -> None:
         check_columns(self, endpoint_host="int32", endpoint_domain="int32", endpoint_pod="int32", node_kind="int32")
         same_length(self, "endpoint_host", "endpoint_domain", "endpoint_pod")
+
+    @property
+    def inside_tiers(self) -> Array:
+        """bool[tiers]: those inside scale-up domains."""
+        return np.array([is_scale_up(tier) for tier in self.tiers], bool)
+
+    @property
+    def joins_alike(self) -> bool:
+        """Whether any node is joined to one of its own kind."""
+        return bool((self.node_kind[self.links.src] == self.node_kind[self.links.dst]).any())
 
     def link_name(self, link: int) -> str:
         """A link as people say it: ``host_leaf link 12 (endpoint 3 -> leaf 40)``."""

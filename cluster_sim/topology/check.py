@@ -7,7 +7,17 @@ import numpy as np
 
 from cluster_sim.catalogue import Interconnect, constants
 from cluster_sim.core import NotBuildableError, bit_rate, stream
-from cluster_sim.tables import NODE_KINDS, Array, Circuits, Fabric, starts_of
+from cluster_sim.tables import (
+    NODE_KINDS,
+    PACKET_SWITCHES,
+    Array,
+    Circuits,
+    Fabric,
+    grouped,
+    is_scale_up,
+    ragged_ranges,
+    starts_of,
+)  # fmt: skip
 from cluster_sim.topology.survey import all_pods_joined
 
 #: Names that a check spells out; the rest is counted.
@@ -62,14 +72,11 @@ def _connectivity(fabric: Fabric) -> Finding:
 
 def _reached(num_nodes: int, src: Array, dst: Array) -> Array:
     """bool[N]: what links lead to from node 0."""
-    order = np.argsort(src, kind="stable")
-    target, starts = dst[order], starts_of(np.bincount(src, minlength=num_nodes))
+    target, starts = grouped(src, dst, num_nodes)
     reached = np.zeros(num_nodes, bool)
     reached[0], new = True, np.zeros(1, np.int64)
     while len(new):
-        counts = starts[new + 1] - starts[new]
-        offset = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
-        near = target[np.repeat(starts[new], counts) + offset]
+        near = target[ragged_ranges(starts[new], starts[new + 1] - starts[new])]
         new = np.unique(near[~reached[near]])
         reached[new] = True
     return reached
@@ -82,7 +89,7 @@ def _ports(fabric: Fabric, interconnect: Interconnect) -> Finding:
     rate = links.capacity_bytes_per_s / (port * constants().link_efficiency.typical)
     used = np.maximum(*(np.bincount(end, weights=rate, minlength=num) for end in (links.src, links.dst)))
     count = np.maximum(*(np.bincount(end, minlength=num) for end in (links.src, links.dst)))
-    switches = np.flatnonzero(_is_packet_switch(kinds))
+    switches = np.flatnonzero(np.isin(kinds, PACKET_SWITCHES))
     most, most_links = interconnect.num_ports, int(interconnect.switch_entry.max_ports.typical)
     over = switches[(used[switches] > most * (1 + _TOLERANCE)) | (count[switches] > max(most, most_links))]
     all_ocs, most_circuits = np.flatnonzero(kinds == "ocs"), int(interconnect.ocs_entry.ports.typical)
@@ -97,18 +104,12 @@ def _ports(fabric: Fabric, interconnect: Interconnect) -> Finding:
     return Finding("ports", f"{looked_at}; scale-up switches have no number of ports in the catalogue", problems)
 
 
-def _is_packet_switch(kinds: Array) -> Array:
-    """bool[N]."""
-    others = [kind for kind in NODE_KINDS if kind in ("endpoint", "ocs") or kind.startswith("scale_up")]
-    return ~np.isin(kinds, others)
-
-
 def _reach(fabric: Fabric, interconnect: Interconnect) -> Finding:
     """No cable is longer than its technology reaches."""
     links = fabric.links
     reach_m = np.full(len(fabric.tiers), np.inf)
     for number, tier in enumerate(fabric.tiers):
-        if not tier.startswith("scale_up"):
+        if not is_scale_up(tier):
             reach_m[number] = interconnect.ends(tier).reach_m
     far = np.flatnonzero(links.length_m > reach_m[links.tier] * (1 + _TOLERANCE))
 

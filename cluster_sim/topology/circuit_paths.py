@@ -39,7 +39,7 @@ class OcsPaths(PodPaths):
         assert circuits is not None
         pods = self.pods
         src_pod, dst_pod = pods.pod_of(src), pods.pod_of(dst)
-        first, last = self._circuits_between(src_pod, dst_pod, circuits)
+        first, last = circuits.between(src_pod, dst_pod)
         nth, rise, fall = choice // pods.parallel**2, *digits(choice, (pods.parallel, pods.parallel))
         over = np.flatnonzero(nth >= last - first)
         into, onward = first + np.minimum(nth, np.maximum(last - first - 1, 0)), np.full(len(src), NONE)
@@ -111,8 +111,8 @@ class OcsPaths(PodPaths):
         relay = np.searchsorted(starts, place, side="right") - 1
         over, width = relay - first_relay, relays.ravel()[relay]
         spine, circuit = np.divmod(place - starts[relay], np.maximum(width, 1))
-        into, _ = self._circuits_between(src_pod, over, circuits)
-        onward, _ = self._circuits_between(over, dst_pod, circuits)
+        into, _ = circuits.between(src_pod, over)
+        onward, _ = circuits.between(over, dst_pod)
         return into + spine * per_plane[src_pod, over] + circuit, onward + spine * per_plane[over, dst_pod] + circuit
 
     def _per_plane(self, circuits: Circuits) -> Array:
@@ -120,11 +120,6 @@ class OcsPaths(PodPaths):
         pods = self.pods
         counts = np.bincount(circuits.trunk, minlength=pods.num_pods**2) // pods.spines
         return counts.reshape(pods.num_pods, pods.num_pods)
-
-    def _circuits_between(self, src_pod: Array, dst_pod: Array, circuits: Circuits) -> tuple[Array, Array]:
-        """[first, last) rows of the circuits of each pair of pods; rows are sorted by trunk."""
-        trunk = src_pod * self.pods.num_pods + dst_pod
-        return np.searchsorted(circuits.trunk, trunk), np.searchsorted(circuits.trunk, trunk, side="right")
 
 
 def _relays(per_plane: Array, src_pod: Array, dst_pod: Array) -> Array:

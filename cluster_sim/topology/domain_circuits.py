@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cluster_sim.tables import Array, Circuits, PathFinder, PathForms, ragged_ranges
+from cluster_sim.tables import Array, Circuits, PathFinder, ragged_ranges
 from cluster_sim.topology.matching import matchings, off_diagonal, share_with_heaviest, two_way
+from cluster_sim.topology.path_kinds import UnevenPaths
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,7 @@ class DomainCircuits:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class HybridPaths:
+class HybridPaths(UnevenPaths):
     """Paths of the packet network; between domains also their circuits, reached through the scale-up links.
 
     Attributes:
@@ -142,22 +143,9 @@ class HybridPaths:
     ports: DomainPorts
 
     @property
-    def is_even(self) -> bool:
-        """See tables.PathFinder."""
-        return False
-
-    @property
     def is_bundled(self) -> bool:
         """See tables.PathFinder."""
         return True
-
-    def places(self, endpoint: Array) -> tuple[Array, Array] | None:
-        """See tables.PathFinder."""
-        return None
-
-    def forms(self) -> PathForms | None:
-        """See tables.PathFinder."""
-        return None
 
     def count(self, src: Array, dst: Array, circuits: Circuits | None) -> Array:
         """See tables.PathFinder; circuits come first."""
@@ -200,8 +188,7 @@ class HybridPaths:
     def _circuits_between(self, src: Array, dst: Array, circuits: Circuits | None) -> tuple[Array, Array]:
         """[first, last) rows of the circuits between the domains of each pair."""
         assert circuits is not None, "an OCS fabric has paths only once its circuits are set"
-        trunk = self.domain[src].astype(np.int64) * circuits.num_pods + self.domain[dst]
-        return np.searchsorted(circuits.trunk, trunk), np.searchsorted(circuits.trunk, trunk, side="right")
+        return circuits.between(self.domain[src], self.domain[dst])
 
     def _ratio(self, first: Array, last: Array, circuits: Circuits) -> Array:
         """float64[F]: what of each pair's traffic takes circuits; all of it unless somebody has said otherwise."""

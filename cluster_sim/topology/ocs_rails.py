@@ -217,6 +217,4 @@ class RailCircuitPaths(EvenPaths):
     def _circuits_between(self, relay: Array, dst: Array, circuits: Circuits | None) -> tuple[Array, Array]:
         """[first, last) rows of the circuits between the leaves of each pair."""
         assert circuits is not None, "an OCS fabric has paths only once its circuits are set"
-        pods = self.rails.pods
-        trunk = pods.leaf_of(relay).astype(np.int64) * pods.num_leaves + pods.leaf_of(dst)
-        return np.searchsorted(circuits.trunk, trunk), np.searchsorted(circuits.trunk, trunk, side="right")
+        return circuits.between(self.rails.pods.leaf_of(relay), self.rails.pods.leaf_of(dst))

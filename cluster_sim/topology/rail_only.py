@@ -101,7 +101,6 @@ def _side_by_side(rail: Fabric, num_rails: int, equipment: Equipment) -> Fabric:
         src=moved(links.src), dst=moved(links.dst),
         bundle=(repeated(links.bundle) - first + 2 * n + number * num_bundles).astype(np.int32), **columns,
     )  # fmt: skip
-    names = ("src", "dst", "tier", "bundle", "capacity_bytes_per_s", "latency_s", "length_m")
     kinds = rail.node_kind
     return replace(
         rail,
@@ -113,7 +112,7 @@ def _side_by_side(rail: Fabric, num_rails: int, equipment: Equipment) -> Fabric:
             [np.repeat(kinds[:num_domains], num_rails), kinds[num_domains : 2 * num_domains],
              np.tile(kinds[2 * num_domains :], num_rails)]
         ),
-        links=Links(**{name: np.concatenate([getattr(inside, name), getattr(above, name)]) for name in names}),
+        links=Links.joined(inside, above),
         paths=RailPaths(rail.paths, num_rails, first, own_links, n),
     )  # fmt: skip
 

@@ -7,7 +7,8 @@ from pydantic import Field, model_validator
 
 from cluster_sim.catalogue import Accelerator, scale_up
 from cluster_sim.core import NotBuildableError, Spec
-from cluster_sim.tables import NODE_KINDS, Array, Circuits, Fabric, Links, PathFinder, PathForms
+from cluster_sim.tables import NODE_KINDS, Array, Circuits, Fabric, Links, PathFinder
+from cluster_sim.topology.path_kinds import EnumeratedPaths
 
 
 class ScaleUpDomain(Spec):
@@ -57,32 +58,28 @@ def _two_tiers(fabric: Fabric, per_switch: int, bytes_per_s: float, latency_s: f
     switch = np.arange(n) // per_switch
     num_switches = int(switch[-1]) + 1
     above = links.dst[2 * (np.arange(num_switches) * per_switch)].astype(np.int64)
-    ends = links.src.astype(np.int64), links.dst.astype(np.int64)
-    ends[1][: 2 * n : 2] = ends[0][1 : 2 * n : 2] = num_nodes + switch
+    src, dst = links.src.copy(), links.dst.copy()
+    dst[: 2 * n : 2] = src[1 : 2 * n : 2] = num_nodes + switch
     lower, bundle = num_nodes + np.arange(num_switches), int(links.bundle.max()) // 2 * 2 + 2
-    up = np.stack([lower, above], axis=1)
-    new = {
-        "src": up.ravel(), "dst": up[:, ::-1].ravel(), "tier": np.full(2 * num_switches, len(fabric.tiers)),
-        "bundle": bundle + np.arange(2 * num_switches),
-        "capacity_bytes_per_s": np.full(2 * num_switches, bytes_per_s),
-        "latency_s": np.full(2 * num_switches, latency_s), "length_m": np.full(2 * num_switches, 1.0),
-    }  # fmt: skip
-    old = {name: getattr(links, name) for name in new} | {"src": ends[0], "dst": ends[1]}
+    up = np.stack([lower, above], axis=1).astype(np.int32)
+    new = Links(
+        src=up.ravel(), dst=up[:, ::-1].ravel(), tier=np.full(2 * num_switches, len(fabric.tiers), np.int32),
+        bundle=(bundle + np.arange(2 * num_switches)).astype(np.int32),
+        capacity_bytes_per_s=np.full(2 * num_switches, bytes_per_s),
+        latency_s=np.full(2 * num_switches, latency_s), length_m=np.full(2 * num_switches, 1.0),
+    )  # fmt: skip
     kind = np.full(num_switches, NODE_KINDS.index("scale_up_switch"), np.int32)
     return replace(
         fabric,
         node_kind=np.concatenate([fabric.node_kind, kind]),
         tiers=(*fabric.tiers, "scale_up_top"),
-        links=Links(**{
-            name: np.concatenate([old[name], column]).astype(getattr(links, name).dtype)
-            for name, column in new.items()
-        }),
+        links=Links.joined(replace(links, src=src, dst=dst), new),
         paths=TwoTierPaths(fabric.paths, n, per_switch, len(links)),
     )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TwoTierPaths:
+class TwoTierPaths(EnumeratedPaths):
     """The paths of a fabric whose domains have one switch, led over two tiers where the ends hang from different ones.
 
     Attributes:
@@ -106,14 +103,6 @@ class TwoTierPaths:
     def is_bundled(self) -> bool:
         """See tables.PathFinder."""
         return self.paths.is_bundled
-
-    def places(self, endpoint: Array) -> tuple[Array, Array] | None:
-        """See tables.PathFinder."""
-        return None
-
-    def forms(self) -> PathForms | None:
-        """See tables.PathFinder."""
-        return None
 
     def count(self, src: Array, dst: Array, circuits: Circuits | None) -> Array:
         """See tables.PathFinder."""

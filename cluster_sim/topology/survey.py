@@ -167,15 +167,10 @@ def _halvings(fabric: Fabric) -> list[Array]:
     order = fabric.endpoint_domain if _num_domains(fabric) > 1 else np.arange(fabric.num_endpoints)
     num = int(order.max()) + 1
     in_order = np.asarray(order < num // 2)
-    if not _joins_alike(fabric):
+    if not fabric.joins_alike:
         return [in_order]
     parts = [part for part in range(2, num) if num % part == 0 and part % 2 == 0]
     return [in_order, *(order % part < part // 2 for part in parts[: -_MOST_HALVINGS - 1 : -1])]
-
-
-def _joins_alike(fabric: Fabric) -> bool:
-    links, kind = fabric.links, fabric.node_kind
-    return bool((kind[links.src] == kind[links.dst]).any())
 
 
 def _cut(fabric: Fabric, in_first: Array) -> Bisection:
@@ -184,8 +179,7 @@ def _cut(fabric: Fabric, in_first: Array) -> Bisection:
     num = min(int(in_first.sum()), int((~in_first).sum()))
     smaller = np.zeros(len(fabric.node_kind), bool)
     smaller[: fabric.num_endpoints] = in_first if in_first.sum() == num else ~in_first
-    inside = [number for number, name in enumerate(fabric.tiers) if name.startswith("scale_up")]
-    is_port = smaller[links.src] & ~(np.isin(links.tier, inside) & (_num_domains(fabric) > 1))
+    is_port = smaller[links.src] & ~(fabric.inside_tiers[links.tier] & (_num_domains(fabric) > 1))
     full = float(links.capacity_bytes_per_s[is_port].sum())
     side = np.full(len(fabric.node_kind), 2)
     side[: fabric.num_endpoints] = np.where(in_first, 0, 1)

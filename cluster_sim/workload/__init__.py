@@ -2,7 +2,7 @@
 
 from cluster_sim.workload.assemble import assemble, fuse
 from cluster_sim.workload.compute import Roofline
-from cluster_sim.workload.job import Algorithms, Job
+from cluster_sim.workload.job import MOST_ACCELERATORS, Algorithms, Job
 from cluster_sim.workload.memory import memory_bytes
 from cluster_sim.workload.model import Experts, Model
 from cluster_sim.workload.parallel import Parallelism
@@ -10,6 +10,7 @@ from cluster_sim.workload.program import PHASES, Program, Segment, plan
 from cluster_sim.workload.schedules import SCHEDULES
 
 __all__ = [
+    "MOST_ACCELERATORS",
     "PHASES",
     "SCHEDULES",
     "Algorithms",

@@ -15,6 +15,8 @@ from cluster_sim.workload.schedules import SCHEDULES
 
 #: More than any job has; the order of passes is an array.
 _MOST_MICROBATCHES = 2**20
+#: Of a job, and so of a fabric.
+MOST_ACCELERATORS = 2**24
 _GRADIENT_BYTES = {"fp32": 4, "bf16": 2}
 
 AcceleratorName = Annotated[str, AfterValidator(lambda name: accelerator(name) and name)]
@@ -85,7 +87,7 @@ class Job(Spec):
         algorithms: collective algorithms.
     """
 
-    accelerators: int = Field(ge=1, le=2**24)
+    accelerators: int = Field(ge=1, le=MOST_ACCELERATORS)
     accelerator: AcceleratorName
     model: Model
     parallelism: Parallelism
