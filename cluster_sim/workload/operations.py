@@ -137,7 +137,7 @@ class _Shape:
         )
 
     def attention(self, attended: float, is_flash: bool) -> dict[str, Work]:
-        """qkv, core and out."""
+        """The pieces ``qkv``, ``core`` and ``out``."""
         model, tokens = self.model, self.tokens
         heads, tensor = model.heads, self.tensor
         norm, residual = self._norm(), self._residual()
@@ -159,7 +159,7 @@ class _Shape:
         return {"qkv": qkv, "core": self._core(attended) if is_flash else self._unfused_core(), "out": out}
 
     def mlp(self) -> dict[str, Work]:
-        """up and down."""
+        """The pieces ``up`` and ``down``."""
         model, width = self.model, self.model.mlp_width / self.tensor
         into = 2 if model.gated_mlp else 1
         activated = _stream(self.tokens * width * (into + 1) * _HALF, 1)
@@ -169,7 +169,7 @@ class _Shape:
         }
 
     def mixture(self) -> dict[str, Work]:
-        """route, shared, experts and unroute. Every rank gets as many tokens as it sends: routing is balanced."""
+        """The pieces ``route``, ``shared``, ``experts`` and ``unroute``; every rank gets as many tokens as it sends."""
         model, parallel, experts = self.model, self.parallel, self.model.experts
         assert experts is not None, "the layer has experts"
         tokens = self.tokens / self.tensor

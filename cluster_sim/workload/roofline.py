@@ -1,7 +1,7 @@
 """How long the pieces of a layer take on one accelerator: a roofline with efficiencies that depend on size.
 
-A kernel takes the larger of its arithmetic and its memory time, plus a fixed overhead. Kernels that are shorter than the
-host needs to launch them wait for it. All times are per microbatch and rank.
+A kernel takes the larger of its arithmetic and its memory time, plus a fixed overhead. All times are per microbatch and
+rank.
 """
 
 from collections.abc import Iterable
