@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from cluster_sim.backend import Backend, BackendName, choose_backend
-from cluster_sim.catalogue import OCS_TIERS, Entry, constants, scale_up
+from cluster_sim.catalogue import OCS_TIERS, Entry, compute, constants, scale_up
 from cluster_sim.collectives import AUTO, COLLECTIVES, LinkCosts
 from cluster_sim.config import RunConfig, Scenario, read_problem, read_transport
 from cluster_sim.core import InputError, PlanError, stream, stream_key
@@ -207,7 +207,8 @@ def _unverified(done: _Simulated) -> tuple[str, ...]:
     """Figures without a retrieved source that price, power or step time rest on, each once."""
     job, interconnect = done.scenario.job, done.scenario.interconnect
     timing: list[tuple[str, Entry, tuple[str, ...]]] = []
-    timing += [(job.accelerator, job.accelerator_entry, ("gemm_efficiency", "memory_efficiency", "kernel_overhead"))]
+    reached = compute(job.accelerator_entry.compute)
+    timing += [(job.accelerator_entry.compute, reached, tuple(reached.figures))]
     timing += [(interconnect.switch, interconnect.switch_entry, ("latency",))]
     timing += [(interconnect.nic, interconnect.nic_entry, ("latency",))]
     for tier in (tier for tier in done.fabric.tiers if not is_scale_up(tier)):

@@ -1,5 +1,6 @@
 """Parts and their figures, each with its source; interconnect options put together from them."""
 
+from cluster_sim.catalogue.compute import Compute
 from cluster_sim.catalogue.entries import Accelerator, Constants, Entry, Nic, Ocs, ScaleUp, Switch, Technology
 from cluster_sim.catalogue.figure import Figure
 from cluster_sim.catalogue.interconnect import OCS_TIERS, Interconnect, LinkEnds
@@ -7,6 +8,7 @@ from cluster_sim.catalogue.library import NcclNetwork, NcclProtocol, NcclRates, 
 from cluster_sim.catalogue.load import (
     SECTIONS,
     accelerator,
+    compute,
     constants,
     entries,
     nic,
@@ -20,6 +22,7 @@ __all__ = [
     "OCS_TIERS",
     "SECTIONS",
     "Accelerator",
+    "Compute",
     "Constants",
     "Entry",
     "Figure",
@@ -35,6 +38,7 @@ __all__ = [
     "Switch",
     "Technology",
     "accelerator",
+    "compute",
     "constants",
     "entries",
     "nic",

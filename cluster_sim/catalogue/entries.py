@@ -147,30 +147,29 @@ class Accelerator(Entry):
     Attributes:
         scale_up: name of its scale-up link.
         scale_up_domain: accelerators joined by it.
-        peak_bf16, peak_fp8: dense.
+        peak_bf16, peak_fp8, peak_fp4: dense.
         power: of the accelerator alone.
         host_power: of the server, per accelerator, its own NIC included.
         included_nic_power: of that NIC.
         price: with its share of the server.
-        gemm_efficiency: sustained over peak for very large matrices.
-        memory_efficiency: sustained over peak memory bandwidth.
-        kernel_overhead: time a kernel takes beyond the roofline.
+        compute: name of what its kernels reach of the peaks.
+        processors: streaming multiprocessors.
     """
 
+    compute: str
     scale_up: str
     scale_up_domain: CountFigure
     accelerators_per_host: CountFigure
     peak_bf16: FlopPerSecondFigure
     peak_fp8: FlopPerSecondFigure | None = None
+    peak_fp4: FlopPerSecondFigure | None = None
+    processors: CountFigure
     memory: BytesFigure
     memory_bandwidth: BytesPerSecondFigure
     power: WattsFigure
     host_power: WattsFigure
     included_nic_power: WattsFigure
     price: DollarsFigure
-    gemm_efficiency: RatioFigure
-    memory_efficiency: RatioFigure
-    kernel_overhead: SecondsFigure
 
 
 class Constants(Spec):

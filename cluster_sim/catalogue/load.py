@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
+from cluster_sim.catalogue.compute import Compute
 from cluster_sim.catalogue.entries import Accelerator, Constants, Entry, Nic, Ocs, ScaleUp, Switch, Technology
 from cluster_sim.catalogue.library import NcclNetwork, NcclProtocol, NcclRates, NcclScaleUp
 from cluster_sim.core import UnknownNameError, read_document, read_spec
@@ -20,6 +21,7 @@ SECTIONS: dict[str, tuple[str, type[Entry]]] = {
     "ocs": ("ocs", Ocs),
     "scale-up link": ("scale_up", ScaleUp),
     "accelerator": ("accelerators", Accelerator),
+    "compute": ("compute", Compute),
     "nccl protocol": ("nccl_protocols", NcclProtocol),
     "nccl scale-up": ("nccl_scale_up", NcclScaleUp),
     "nccl network": ("nccl_networks", NcclNetwork),
@@ -64,6 +66,11 @@ def ocs(name: str) -> Ocs:
 def scale_up(name: str) -> ScaleUp:
     """A scale-up link by name."""
     return _entry("scale-up link", ScaleUp, name)
+
+
+def compute(name: str) -> Compute:
+    """What kernels of a generation of accelerators reach, by name."""
+    return _entry("compute", Compute, name)
 
 
 def accelerator(name: str) -> Accelerator:

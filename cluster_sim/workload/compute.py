@@ -6,7 +6,7 @@ tensor rank.
 
 from dataclasses import dataclass
 
-from cluster_sim.catalogue import Accelerator
+from cluster_sim.catalogue import Accelerator, compute
 from cluster_sim.workload.model import Model
 from cluster_sim.workload.parallel import Parallelism
 
@@ -39,9 +39,10 @@ class Roofline:
         self.model, self.parallel = model, parallel
         self.tokens = microbatch * model.sequence
         self.split_tokens = self.tokens / (parallel.tensor if parallel.sequence else 1)
-        self._flop_per_s = accelerator.peak_bf16.typical * accelerator.gemm_efficiency.typical
-        self._bytes_per_s = accelerator.memory_bandwidth.typical * accelerator.memory_efficiency.typical
-        self._overhead_s = accelerator.kernel_overhead.typical
+        reached = compute(accelerator.compute)
+        self._flop_per_s = accelerator.peak_bf16.typical * reached.gemm_efficiency.typical
+        self._bytes_per_s = accelerator.memory_bandwidth.typical * reached.memory_efficiency.typical
+        self._overhead_s = reached.kernel_overhead.typical
 
     def forward(self) -> Parts:
         """One layer forward."""

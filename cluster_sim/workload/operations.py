@@ -48,11 +48,11 @@ class Matmul:
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """Flash attention: scores never leave the chip. ``flop`` is what runs, with what is computed again."""
+    """Attention whose scores never leave the chip. ``flop`` is what runs, with what is computed again."""
 
     flop: float
     moved_bytes: float
-    head_width: float
+    kernel: Literal["flash", "fused"]
     launches: float = 1
 
 
@@ -86,7 +86,7 @@ def layer_work(
     ``experts`` and ``unroute`` (sorting back, residual).
     """
     shape = _Shape(model, parallel, micro_batch, precision)
-    work = shape.attention(model.attended(layer), model.attention == "flash")
+    work = shape.attention(model.attended(layer), model.attention != "unfused")
     return work | (shape.mixture() if model.has_experts(layer) else shape.mlp())
 
 
@@ -131,12 +131,12 @@ class _Shape:
             return Matmul(m, k, n, self.precision, count, gradient, launches)
 
         return Work(
-            forward=(*self._cast(count * rows * inner), one(rows, inner, columns)),
-            inputs=(*self._cast(count * rows * columns), one(rows, columns, inner)),
+            forward=(*self._cast(count * rows * inner, launches), one(rows, inner, columns)),
+            inputs=(*self._cast(count * rows * columns, launches), one(rows, columns, inner)),
             weights=(one(inner, rows, columns, gradient=True),),
         )
 
-    def attention(self, attended: float, is_flash: bool) -> dict[str, Work]:
+    def attention(self, attended: float, is_fused: bool) -> dict[str, Work]:
         """The pieces ``qkv``, ``core`` and ``out``."""
         model, tokens = self.model, self.tokens
         heads, tensor = model.heads, self.tensor
@@ -156,7 +156,7 @@ class _Shape:
         else:
             qkv = _joined(norm, self.product(tokens, model.hidden, joined / tensor), Work((rotation,), (rotation,)))
         out = _joined(self.product(tokens, model.value_width_of_queries / tensor, model.hidden), residual)
-        return {"qkv": qkv, "core": self._core(attended) if is_flash else self._unfused_core(), "out": out}
+        return {"qkv": qkv, "core": self._core(attended) if is_fused else self._unfused_core(), "out": out}
 
     def mlp(self) -> dict[str, Work]:
         """The pieces ``up`` and ``down``."""
@@ -192,22 +192,22 @@ class _Shape:
             )
         work["experts"] = _joined(
             _stream(2 * rows * local * model.hidden * _HALF, 2),
-            self.product(rows, model.hidden, 2 * width, local),
+            self.product(rows, model.hidden, 2 * width, local, local),
             _stream(rows * local * width * 3 * _HALF, 1),
-            self.product(rows, width, model.hidden, local),
+            self.product(rows, width, model.hidden, local, local),
         )
         work["unroute"] = _joined(_stream((sent + tokens * model.hidden) * _HALF, 2), self._residual())
         return work
 
     def _core(self, attended: float) -> Work:
-        """Flash attention: two products of each score; backward five, one of which repeats the scores [Dao 2022]."""
+        """Two products of each score; backward five, one of which repeats the scores [Dao et al. 2022]."""
         model, tokens, tensor = self.model, self.tokens, self.tensor
         per_key = model.query_width + model.value_width_of_queries
         flop = 2 * tokens * attended * per_key / tensor
         pairs = model.key_width + model.value_width
         moved = tokens * (per_key + pairs) / tensor * _HALF
-        head = per_key / (2 * model.heads)
-        return Work((Attention(flop, moved, head),), (Attention(2.5 * flop, 2 * moved, head, 3),))
+        kernel: Literal["flash", "fused"] = "flash" if model.attention == "flash" else "fused"
+        return Work((Attention(flop, moved, kernel),), (Attention(2.5 * flop, 2 * moved, kernel, 3),))
 
     def _unfused_core(self) -> Work:
         """All scores through memory: product, scale and mask and softmax, dropout, product."""
@@ -241,11 +241,11 @@ class _Shape:
         values = self.own_tokens * self.model.hidden * _HALF
         return Work((Stream(3 * values),), (Stream(2 * values),))
 
-    def _cast(self, values: float) -> tuple[Operation, ...]:
+    def _cast(self, values: float, launches: float) -> tuple[Operation, ...]:
         """16 bit to fewer, once as it lies and once transposed."""
         if self.precision in ("bf16", "fp16"):
             return ()
-        return (Stream(values * (_HALF + 2 * PRECISION_BYTES[self.precision])),)
+        return (Stream(values * (_HALF + 2 * PRECISION_BYTES[self.precision]), launches),)
 
 
 def _stream(moved_bytes: float, launches: float) -> Work:

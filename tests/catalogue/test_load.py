@@ -13,6 +13,7 @@ ENTRIES = [(section, name) for section in SECTIONS for name in entries(section)]
 LOOK_UP = {
     "technology": catalogue.technology, "switch": catalogue.switch, "nic": catalogue.nic, "ocs": catalogue.ocs,
     "scale-up link": catalogue.scale_up, "accelerator": catalogue.accelerator,
+    "compute": catalogue.compute,
     **{name: entries(name).__getitem__ for name in SECTIONS if name.startswith("nccl ")},
 }  # fmt: skip
 FACTS = Path(__file__).parents[3] / "shared" / "data" / "interconnects" / "interconnects.csv"
