@@ -35,6 +35,7 @@ from cluster_sim.collectives.hierarchical import (
     three_level_reduce_scatter,
 )
 from cluster_sim.collectives.hierarchical_all_to_all import hierarchical_all_to_all
+from cluster_sim.collectives.library import NETWORKS, Library
 from cluster_sim.collectives.nvls import nvls_all_gather, nvls_all_reduce, nvls_reduce_scatter
 from cluster_sim.collectives.pairwise import pairwise_all_to_all
 from cluster_sim.collectives.point_to_point import point_to_point
@@ -45,10 +46,12 @@ from cluster_sim.collectives.steps import Plan, Sends, Step, sent_by_edge
 __all__ = [
     "AUTO",
     "COLLECTIVES",
+    "NETWORKS",
     "OPERATIONS",
     "Algorithm",
     "Estimate",
     "Groups",
+    "Library",
     "LinkCosts",
     "Plan",
     "Sends",

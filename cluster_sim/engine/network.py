@@ -81,9 +81,9 @@ class Network:
     def _launch(self, route: int, round_number: int) -> None:
         first, last = self.routes.route_patterns[route : route + 2]
         if first + round_number < last:
-            _, collective = self.queue[route][0]
-            scale = self.collectives[collective].size_bytes
-            self.state.start(self.routes.table, int(first) + round_number, self.clock.now, scale)
+            collective = self.collectives[self.queue[route][0][1]]
+            start_s = self.clock.now + (0.0 if round_number else collective.overhead_s)
+            self.state.start(self.routes.table, int(first) + round_number, start_s, collective.size_bytes)
             self._ring()
         else:  # nothing to send
             event = self.clock.ring_at(Event(self.clock), self.clock.now)

@@ -104,8 +104,10 @@ def fusible(collectives: tuple[Collective, ...], routes: Routes, backend: Backen
 def alone_s(collective: Collective, route: int, routes: Routes, backend: Backend) -> float:
     """Time of a collective when nothing else is on the network."""
     state = FlowState.idle(routes.table, routes.capacity[0])
+    overhead_s = collective.overhead_s
     for pattern in range(int(routes.route_patterns[route]), int(routes.route_patterns[route + 1])):
-        state.start(routes.table, pattern, state.now_s, collective.size_bytes)
+        state.start(routes.table, pattern, state.now_s + overhead_s, collective.size_bytes)
+        overhead_s = 0.0
         finished = advance(routes.table, state, state.now_s, np.inf, backend)
         assert finished == [pattern], f"{collective.name} crosses a dark link"
     return state.now_s

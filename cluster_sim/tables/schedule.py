@@ -26,6 +26,7 @@ class Collective:
         size_bytes: the buffer.
         num_ranks: ranks of one group.
         layer: whose experts it serves, where layers send differently; NONE for all others.
+        overhead_s: time that software takes before anything is sent.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Collective:
     size_bytes: float
     num_ranks: int
     layer: int = NONE
+    overhead_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,72 @@
+"""What the software of collectives adds to what is on the wire: starting, and every step's hand-over.
+
+As NCCL's cost model counts them: a ring of n ranks in d scale-up domains takes a step for each rank but one, of which
+d - 1 go over the network; an all-to-all serves one peer after the other. Figures are the catalogue's, fitted to
+nccl-tests; inside domains those of the protocol LL128, between them those of Simple, which large messages use.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from cluster_sim.catalogue import entries
+from cluster_sim.collectives.base import Groups
+
+#: Protocols inside domains and between them.
+_INSIDE, _ACROSS = "nccl-ll128", "nccl-simple"
+#: Kinds of network that figures were fitted to.
+NETWORKS = ("connectx", "efa", "infiniband", "roce", "slingshot", "tcpxo")
+#: What stands in for links that nothing was fitted to.
+_LINKS_INSTEAD = "nccl-nvlink5"
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """Seconds that software takes.
+
+    Attributes:
+        launch_s: from the call to the first step.
+        inside_step_s, across_step_s: of a step between ranks of a domain, and between domains.
+        inside_peer_s, across_peer_s: for each peer that is served.
+    """
+
+    launch_s: float
+    inside_step_s: float
+    across_step_s: float
+    inside_peer_s: float
+    across_peer_s: float
+
+    @classmethod
+    def nccl(cls, links: str, network: str) -> "Library":
+        """NCCL over scale-up ``links`` (a catalogue name, ``nvlink4``) and a kind of network, one of NETWORKS."""
+        known = entries("nccl scale-up")
+        inside = known.get(f"nccl-{links.partition('-')[0]}", known[_LINKS_INSTEAD]).figures
+        across = entries("nccl network")[f"nccl-{network}"].figures
+        near, far = (entries("nccl protocol")[name].figures for name in (_INSIDE, _ACROSS))
+        return cls(
+            launch_s=inside["launch"].typical,
+            inside_step_s=inside["step"].typical * near["ring_scale_up"].typical,
+            across_step_s=across["ring_step"].typical * far["ring_network"].typical,
+            inside_peer_s=inside["peer"].typical,
+            across_peer_s=across["peer"].typical,
+        )
+
+    def overhead_s(self, operation: str, groups: Groups) -> float:
+        """Of one run of an operation in groups, the slowest of which counts; 0 for a group of one."""
+        if groups.size == 1:
+            return 0.0
+        domains = _num_domains(groups)
+        if operation == "point_to_point":
+            return self.launch_s + (self.across_peer_s if domains > 1 else self.inside_peer_s)
+        if operation == "all_to_all":
+            across = groups.size - groups.size / domains
+            return self.launch_s + across * self.across_peer_s + (groups.size - 1 - across) * self.inside_peer_s
+        passes = 2 if operation == "all_reduce" else 1
+        steps = self.inside_step_s * (groups.size - domains) + self.across_step_s * (domains - 1)
+        return self.launch_s + passes * steps
+
+
+def _num_domains(groups: Groups) -> int:
+    """The most domains that a group lies in."""
+    domain = np.sort(groups.domain[groups.ranks], axis=1)
+    return 1 + int((domain[:, 1:] != domain[:, :-1]).sum(axis=1).max(initial=0))
