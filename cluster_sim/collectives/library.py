@@ -14,10 +14,10 @@ from cluster_sim.collectives.base import Groups
 
 #: Protocols inside domains and between them.
 _INSIDE, _ACROSS = "nccl-ll128", "nccl-simple"
-#: Kinds of network that figures were fitted to.
+#: Kinds of network. Nothing was fitted to RoCE: it has the figures of InfiniBand.
 NETWORKS = ("connectx", "efa", "infiniband", "roce", "slingshot", "tcpxo")
-#: What stands in for links that nothing was fitted to.
-_LINKS_INSTEAD = "nccl-nvlink5"
+#: What stands in for links and networks that nothing was fitted to.
+_LINKS_INSTEAD, _NETWORK_INSTEAD = "nccl-nvlink5", "nccl-infiniband"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +39,9 @@ class Library:
     @classmethod
     def nccl(cls, links: str, network: str) -> "Library":
         """NCCL over scale-up ``links`` (a catalogue name, ``nvlink4``) and a kind of network, one of NETWORKS."""
-        known = entries("nccl scale-up")
+        known, networks = entries("nccl scale-up"), entries("nccl network")
         inside = known.get(f"nccl-{links.partition('-')[0]}", known[_LINKS_INSTEAD]).figures
-        across = entries("nccl network")[f"nccl-{network}"].figures
+        across = networks.get(f"nccl-{network}", networks[_NETWORK_INSTEAD]).figures
         near, far = (entries("nccl protocol")[name].figures for name in (_INSIDE, _ACROSS))
         return cls(
             launch_s=inside["launch"].typical,
