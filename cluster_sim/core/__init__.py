@@ -16,7 +16,7 @@ from cluster_sim.core.errors import (
 )
 from cluster_sim.core.registry import Registry, one_of
 from cluster_sim.core.rng import stream, stream_key
-from cluster_sim.core.spec import Problem, Spec, raise_problems
+from cluster_sim.core.spec import Problem, Spec, raise_problems, whole_numbers
 from cluster_sim.core.units import (
     Bytes,
     BytesPerSecond,
@@ -61,4 +61,5 @@ __all__ = [
     "read_spec",
     "stream",
     "stream_key",
+    "whole_numbers",
 ]

@@ -31,6 +31,17 @@ def _value_error(field: tuple[str, ...], message: str) -> InitErrorDetails:
     return InitErrorDetails(type="value_error", loc=field, input=None, ctx={"error": ValueError(message)})
 
 
+def whole_numbers(spec: type[BaseModel], data: Any) -> dict[str, Any]:
+    """The fields of unread ``data`` that are whole numbers in their range, and the defaults of those not given."""
+    found: dict[str, Any] = {}
+    for name, field in spec.model_fields.items() if isinstance(data, dict) else ():
+        value = data.get(name, field.default)
+        least = max((rule.ge for rule in field.metadata if hasattr(rule, "ge")), default=value)
+        if field.annotation is int and type(value) is int and value >= least:
+            found[name] = value
+    return found
+
+
 class Spec(BaseModel):
     """Base of everything that is read from YAML.
 

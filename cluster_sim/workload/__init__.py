@@ -2,9 +2,11 @@
 
 from cluster_sim.workload.assemble import assemble, fuse
 from cluster_sim.workload.compute import Roofline
+from cluster_sim.workload.experts import Experts
 from cluster_sim.workload.job import MOST_ACCELERATORS, Algorithms, Job
+from cluster_sim.workload.latent import Latent
 from cluster_sim.workload.memory import memory_bytes
-from cluster_sim.workload.model import Experts, Model
+from cluster_sim.workload.model import Model
 from cluster_sim.workload.parallel import Parallelism
 from cluster_sim.workload.program import PHASES, Program, Segment, plan
 from cluster_sim.workload.schedules import SCHEDULES
@@ -16,6 +18,7 @@ __all__ = [
     "Algorithms",
     "Experts",
     "Job",
+    "Latent",
     "Model",
     "Parallelism",
     "Program",

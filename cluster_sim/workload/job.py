@@ -168,10 +168,9 @@ class Job(Spec):
         """FLOPs of a step with what is computed again."""
         again = 0.0
         if self.recompute == "full":
-            again = self.model.layers * self.model.layer_flop_per_token
+            again = sum(self.model.layer_flop_per_token(layer) for layer in range(self.model.layers))
         elif self.recompute == "selective" and self.model.attention == "unfused":
-            half = 0.5 if self.model.counted_attention == "causal" else 1.0
-            again = self.model.layers * 4 * self.model.sequence * self.model.hidden * half
+            again = sum(self.model.core_flop_per_token(layer) for layer in range(self.model.layers))
         return self.step_flop + self.global_batch * self.model.sequence * again
 
     def _indivisible(self) -> list[Problem]:

@@ -4,7 +4,7 @@ import numpy as np
 
 from cluster_sim.core import stream
 from cluster_sim.tables import Array
-from cluster_sim.workload.model import Experts
+from cluster_sim.workload.experts import Experts
 
 
 def expert_shares(experts: Experts, seed: int, layer: int) -> Array:

@@ -1,0 +1,52 @@
+"""A mixture of experts."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from cluster_sim.core import Problem, Spec, whole_numbers
+
+
+class Experts(Spec):
+    """A mixture of experts in the place of MLPs.
+
+    Attributes:
+        count: routed experts of a layer.
+        per_token: routed experts a token is sent to.
+        width: inner width of one (gated) expert.
+        shared: experts of ``width`` that every token goes to besides.
+        first_dense: leading layers with a dense MLP.
+        every: of the layers behind those, the every-th have experts, beginning with number ``every``; 1: all.
+        popularity: exponent of Zipf's law by which tokens choose experts, drawn anew for each layer; 0: all alike. It
+            skews what is sent; ranks compute as long as with even loads, as with copies of popular experts.
+    """
+
+    count: int = Field(ge=1)
+    per_token: int = Field(ge=1)
+    width: int = Field(ge=1)
+    shared: int = Field(0, ge=0)
+    first_dense: int = Field(0, ge=0)
+    every: int = Field(1, ge=1)
+    popularity: float = Field(0.0, ge=0, le=10)
+
+    @model_validator(mode="after")
+    def _enough(self) -> "Experts":
+        if problem := _too_few_experts(self):
+            raise ValueError(problem)
+        return self
+
+    @classmethod
+    def problems_besides(cls, data: Any, context: Any) -> Sequence[Problem]:
+        """Too few experts, where both numbers can be read."""
+        readable = whole_numbers(cls, data)
+        if not {"count", "per_token"} <= readable.keys():
+            return ()
+        problem = _too_few_experts(cls.model_construct(**readable))
+        return [((), problem)] if problem else ()
+
+
+def _too_few_experts(experts: Experts) -> str:
+    if experts.per_token <= experts.count:
+        return ""
+    return f"a token cannot go to {experts.per_token} of {experts.count} experts"
