@@ -94,7 +94,7 @@ class Roofline:
         model, tensor = self.model, self.parallel.tensor
         scores = self.tokens * model.sequence * model.heads / tensor
         flop = 2 * 2 * self.tokens * model.sequence * model.hidden / tensor
-        if model.attention == "flash":
+        if model.attention != "unfused":
             touched = self.tokens * (2 * model.hidden + 2 * model.kv_width) / tensor * _BF16
             return self._kernel_s(flop * 0.5 * (2.5 if backward else 1.0), touched * (2 if backward else 1), kernels=1)
         times = 2 if backward else 1

@@ -36,7 +36,9 @@ class Model(Spec):
         mtp_layers: layers that predict further tokens in training: each is one more layer like the last one, behind a
             product that takes the last hidden state and the next embedding to one, and before one more vocabulary
             projection [DeepSeek-V3 2024, sec. 2.2]. They compute; ``parameters`` leaves them out, as publications do.
-        attention: ``flash`` keeps no score matrix; ``unfused`` writes it to memory, as software before 2022 did.
+        attention: ``fused`` keeps no score matrix, in kernels made for the accelerator (cuDNN, FlashAttention 3);
+            ``flash`` keeps none in portable ones (FlashAttention 1 and 2, Triton); ``unfused`` writes it to memory, as
+            software before 2022 did.
         counted_attention: ``causal`` counts half the score matrix in model FLOPs, ``full`` all of it.
     """
 
@@ -55,7 +57,7 @@ class Model(Spec):
     window: int = Field(0, ge=0)
     window_every: int = Field(1, ge=1)
     mtp_layers: int = Field(0, ge=0)
-    attention: Literal["flash", "unfused"] = "flash"
+    attention: Literal["fused", "flash", "unfused"] = "fused"
     counted_attention: Literal["causal", "full"] = "causal"
 
     @model_validator(mode="after")

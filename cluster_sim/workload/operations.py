@@ -155,7 +155,7 @@ class _Shape:
             qkv = _joined(norm, down, up_query, up_pairs, _stream(moved * 2 * _HALF, 4))
         else:
             qkv = _joined(norm, self.product(tokens, model.hidden, joined / tensor), Work((rotation,), (rotation,)))
-        out = _joined(self.product(tokens, model.value_width_of_queries / tensor, model.hidden), residual)
+        out = _joined(self.product(tokens, model.context_width / tensor, model.hidden), residual)
         return {"qkv": qkv, "core": self._core(attended) if is_fused else self._unfused_core(), "out": out}
 
     def mlp(self) -> dict[str, Work]:
@@ -202,7 +202,7 @@ class _Shape:
     def _core(self, attended: float) -> Work:
         """Two products of each score; backward five, one of which repeats the scores [Dao et al. 2022]."""
         model, tokens, tensor = self.model, self.tokens, self.tensor
-        per_key = model.query_width + model.value_width_of_queries
+        per_key = model.query_width + model.context_width
         flop = 2 * tokens * attended * per_key / tensor
         pairs = model.key_width + model.value_width
         moved = tokens * (per_key + pairs) / tensor * _HALF
