@@ -106,8 +106,8 @@ class _Tasks:
     def add_stage(self, passes: _PassTable, program: Program, stage: int) -> None:
         """All passes of a stage in their order."""
         job, p = program.job, program.job.parallelism
-        order = SCHEDULES[job.schedule](stage, p.pipeline, job.num_microbatches, p.virtual_stages)
-        backward, chunk, microbatch = order.T.astype(np.int64)
+        order = SCHEDULES[job.schedule].order(stage, p.pipeline, job.num_microbatches, p.virtual_stages)
+        backward, chunk, microbatch, _ = order.T.astype(np.int64)
         is_last = (microbatch == job.num_microbatches - 1).astype(np.int64)
         run = np.ravel_multi_index((np.full_like(chunk, stage), chunk, backward, is_last), passes.shape)
         counts = np.diff(passes.starts)[run]

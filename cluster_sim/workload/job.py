@@ -7,10 +7,12 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from cluster_sim.catalogue import Accelerator, accelerator, scale_up
 from cluster_sim.collectives import AUTO, COLLECTIVES
-from cluster_sim.core import InputError, Problem, Spec, raise_problems
+from cluster_sim.core import InputError, Problem, Ratio, Spec, raise_problems
 from cluster_sim.workload.memory import memory_bytes, why_not_fitting
 from cluster_sim.workload.model import Model
+from cluster_sim.workload.operations import Precision
 from cluster_sim.workload.parallel import Parallelism
+from cluster_sim.workload.roofline import Launches
 from cluster_sim.workload.schedules import SCHEDULES
 
 #: More than any job has; the order of passes is an array.
@@ -19,6 +21,7 @@ _MOST_MICROBATCHES = 2**20
 MOST_ACCELERATORS = 2**24
 _GRADIENT_BYTES = {"fp32": 4, "bf16": 2}
 
+RecomputePart = Literal["core", "latent", "norm", "activation", "mlp", "experts"]
 AcceleratorName = Annotated[str, AfterValidator(lambda name: accelerator(name) and name)]
 CollectiveName = Annotated[str, AfterValidator(lambda name: name if name == AUTO else COLLECTIVES[name].name)]
 ScheduleName = Annotated[str, AfterValidator(lambda name: SCHEDULES[name] and name)]
@@ -74,15 +77,22 @@ class Job(Spec):
     """One training job that has the whole cluster.
 
     Attributes:
-        accelerators: how many; must equal tensor x pipeline x data.
+        accelerators: how many; must equal tensor x context x pipeline x data.
         accelerator: name in the catalogue.
         model: the transformer.
         parallelism: how it is split.
         global_batch: sequences per optimiser step.
         micro_batch: sequences that go through the pipeline together.
         schedule: order of the passes of a pipeline stage.
-        recompute: activations computed again in the backward pass: ``none``, ``selective`` (the attention core) or
-            ``full`` (every layer).
+        precision: of the factors of matrix products; master weights and the optimiser's state have 32 bit.
+        recompute: activations computed again in the backward pass: ``none``, ``selective`` (``recompute_parts`` of a
+            layer) or ``full`` (all of it).
+        recompute_parts: parts that selective recomputation repeats: ``core`` of the attention, its ``latent``
+            projections up, ``norm``, ``activation`` of MLP or experts, the whole ``mlp``, the ``experts``.
+        recompute_layers: layers of each stage that are computed again, its first ones; 0: all of them.
+        launches: how kernels are launched: ``fused`` ones as Megatron-LM's, ``eager`` half as many again as plain
+            PyTorch, ``graph`` by CUDA graphs, which cost the host nothing.
+        clock_ratio: clock of the accelerators over the one their figures hold for, where power is capped.
         gradients: number format in which gradients are reduced.
         algorithms: collective algorithms.
     """
@@ -94,7 +104,12 @@ class Job(Spec):
     global_batch: int = Field(ge=1)
     micro_batch: int = Field(1, ge=1)
     schedule: ScheduleName = "1f1b"
+    precision: Precision = "bf16"
     recompute: Literal["none", "selective", "full"] = "none"
+    recompute_parts: tuple[RecomputePart, ...] = ("core",)
+    recompute_layers: int = Field(0, ge=0)
+    launches: Launches = "fused"
+    clock_ratio: Ratio = Field(1.0, gt=0, le=1.5)
     gradients: Literal["fp32", "bf16"] = "fp32"
     algorithms: Algorithms = Algorithms()
 
@@ -176,7 +191,7 @@ class Job(Spec):
     def _indivisible(self) -> list[Problem]:
         p, m = self.parallelism, self.model
         experts = m.experts.count if m.experts else 0
-        sizes = f"tensor {p.tensor} x pipeline {p.pipeline} x data {p.data}"
+        sizes = f"tensor {p.tensor} x context {p.context} x pipeline {p.pipeline} x data {p.data}"
         chunks, rows = p.pipeline * p.virtual_stages, self.micro_batch * p.data
         checks = [
             (p.num_ranks == self.accelerators, "accelerators",
@@ -203,7 +218,7 @@ class Job(Spec):
         if not 1 <= self.num_microbatches <= _MOST_MICROBATCHES:
             return []
         try:
-            SCHEDULES[self.schedule](0, p.pipeline, self.num_microbatches, p.virtual_stages)
+            SCHEDULES[self.schedule].order(0, p.pipeline, self.num_microbatches, p.virtual_stages)
         except InputError as error:
             return [(("schedule",), str(error))]
         return []

@@ -5,81 +5,154 @@ from typing import Literal
 import numpy as np
 from pydantic import Field, model_validator
 
-from cluster_sim.core import Spec
+from cluster_sim.core import Problem, Ratio, Spec, raise_problems
 from cluster_sim.tables import Array
 
-Dimension = Literal["tensor", "data", "pipeline"]
+Dimension = Literal["tensor", "context", "data", "pipeline"]
+Sharding = Literal["none", "zero1", "zero2", "zero3", "fsdp", "hsdp"]
+#: From neighbours to the farthest, as Megatron-Core places them.
+DIMENSIONS: tuple[Dimension, Dimension, Dimension, Dimension] = ("tensor", "context", "data", "pipeline")
 
 
 class Parallelism(Spec):
-    """Degrees of parallelism. Expert parallelism divides the tensor and data ranks of a stage, as Megatron-Core does.
+    """Degrees of parallelism. Expert parallelism divides all ranks of a stage, as Megatron-Core does.
 
     Attributes:
-        tensor, pipeline, data, expert: degrees.
+        tensor, context, pipeline, data, expert, expert_tensor: degrees. ``expert`` x ``expert_tensor`` divides
+            tensor x context x data; an expert is split over ``expert_tensor`` ranks.
         virtual_stages: chunks of layers that each pipeline stage holds; more than 1 interleaves.
+        edges_are_layers: embedding and output layer count as a layer each when layers are dealt to stages.
         sequence: sequence parallelism (norms and dropout split over the tensor ranks) [Korthikanti et al. 2022].
-        sharding: ``zero1`` shards the optimiser over data ranks, ``none`` replicates it.
-        overlap_gradients: reduce gradients layer by layer behind the backward pass of the last microbatch.
+        context_exchange: how context ranks see each other's keys and values: passed on around a ``ring`` behind the
+            attention of what came before, or by ``all_gather`` ahead of it.
+        sharding: of what data ranks hold alike (context ranks count as data ranks there): ``none``; ``zero1`` the
+            optimiser; ``zero2`` also gradients; ``zero3`` and ``fsdp`` also parameters; ``hsdp`` as ``fsdp`` over
+            ``shard`` ranks, with replicas of these.
+        shard: ranks over which ``hsdp`` shards.
+        overlap_gradients: reduce gradients layer by layer behind the backward pass.
+        overlap_parameters: gather parameters layer by layer ahead of the forward pass, not all before it.
+        overlap_tensor_ratio: share of tensor-parallel communication that is hidden behind the products around it.
+        overlap_experts: dispatch and combine run behind what does not need them: weight gradients and shared experts.
         order: dimensions from the one whose neighbours are next to each other to the one that strides farthest.
     """
 
     tensor: int = Field(1, ge=1)
+    context: int = Field(1, ge=1)
     pipeline: int = Field(1, ge=1)
     data: int = Field(1, ge=1)
     expert: int = Field(1, ge=1)
+    expert_tensor: int = Field(1, ge=1)
     virtual_stages: int = Field(1, ge=1)
+    edges_are_layers: bool = False
     sequence: bool = True
-    sharding: Literal["none", "zero1"] = "zero1"
+    context_exchange: Literal["ring", "all_gather"] = "ring"
+    sharding: Sharding = "zero1"
+    shard: int = Field(1, ge=1)
     overlap_gradients: bool = True
-    order: tuple[Dimension, Dimension, Dimension] = ("tensor", "data", "pipeline")
+    overlap_parameters: bool = False
+    overlap_tensor_ratio: Ratio = Field(0.0, ge=0, le=1)
+    overlap_experts: bool = False
+    order: tuple[Dimension, Dimension, Dimension, Dimension] = DIMENSIONS
 
     @model_validator(mode="after")
     def _divides(self) -> "Parallelism":
-        if sorted(self.order) != ["data", "pipeline", "tensor"]:
-            raise ValueError(f"order: expected tensor, data and pipeline once each, got {', '.join(self.order)}")
-        if self.tensor * self.data % self.expert:
-            raise ValueError(
-                f"expert {self.expert} does not divide the {self.tensor} x {self.data} tensor and data ranks of a stage"
-            )
+        wanted, stage = ", ".join(DIMENSIONS), f"{self.tensor} x {self.context} x {self.data}"
+        problems: list[Problem] = []
+        if sorted(self.order) != sorted(DIMENSIONS):
+            problems.append((("order",), f"expected {wanted} once each, got {', '.join(self.order)}"))
+        if self.num_stage_ranks % (self.expert * self.expert_tensor):
+            what = f"{self.expert} x expert_tensor {self.expert_tensor}" if self.expert_tensor > 1 else f"{self.expert}"
+            problems.append((("expert",), f"{what} does not divide the {stage} tensor, context and data ranks of a "
+                             "stage; change a degree"))  # fmt: skip
+        if self.sharding == "hsdp" and (self.shard == 1 or self.num_replicas % self.shard):
+            problems.append((("shard",), f"{self.shard} is no way to share {self.num_replicas} data and context ranks; "
+                             "give a divisor above 1"))  # fmt: skip
+        if self.sharding != "hsdp" and self.shard > 1:
+            problems.append((("shard",), "is given, but sharding is not hsdp; change one of them"))
+        raise_problems("Parallelism", problems)
         return self
+
+    # --- numbers
+
+    @property
+    def num_stage_ranks(self) -> int:
+        """Accelerators of a pipeline stage."""
+        return self.tensor * self.context * self.data
 
     @property
     def num_ranks(self) -> int:
         """Accelerators."""
-        return self.tensor * self.pipeline * self.data
+        return self.num_stage_ranks * self.pipeline
+
+    @property
+    def num_replicas(self) -> int:
+        """Ranks that hold the same dense parameters: data and context ranks."""
+        return self.data * self.context
 
     @property
     def expert_data(self) -> int:
         """Replicas of each expert."""
-        return self.tensor * self.data // self.expert
+        return self.num_stage_ranks // (self.expert * self.expert_tensor)
+
+    @property
+    def shards_parameters(self) -> bool:
+        """Whether ranks hold only a shard of the parameters and gather them for each pass."""
+        return self.sharding in ("zero3", "fsdp", "hsdp")
+
+    @property
+    def shards_gradients(self) -> bool:
+        """Whether gradients are reduced to shards after every microbatch."""
+        return self.sharding == "zero2" or self.shards_parameters
+
+    @property
+    def num_shards(self) -> tuple[int, int]:
+        """Ranks that share one copy of the optimiser's state: of dense parameters, of experts."""
+        if self.sharding == "none":
+            return 1, 1
+        if self.sharding == "hsdp":
+            return self.shard, min(self.shard, self.expert_data)
+        return self.num_replicas, self.expert_data
+
+    # --- groups
 
     def stage_ranks(self, stage: int) -> Array:
-        """int32[data, tensor]: the accelerators of a pipeline stage."""
-        sizes = {"tensor": self.tensor, "data": self.data, "pipeline": self.pipeline}
+        """int32[data, context, tensor]: the accelerators of a pipeline stage."""
+        sizes = {name: getattr(self, name) for name in DIMENSIONS}
         stride, strides = 1, {}
         for dimension in self.order:
             strides[dimension] = stride
             stride *= sizes[dimension]
-        data, tensor = np.meshgrid(np.arange(self.data), np.arange(self.tensor), indexing="ij")
-        ranks = data * strides["data"] + tensor * strides["tensor"] + stage * strides["pipeline"]
-        return np.asarray(ranks, dtype=np.int32)
+        data, context, tensor = np.meshgrid(
+            *(np.arange(sizes[name]) * strides[name] for name in ("data", "context", "tensor")), indexing="ij"
+        )
+        return np.asarray(data + context + tensor + stage * strides["pipeline"], dtype=np.int32)
 
     def tensor_groups(self, stage: int) -> Array:
-        """int32[data, tensor]."""
-        return self.stage_ranks(stage)
+        """int32[data * context, tensor]."""
+        return self.stage_ranks(stage).reshape(-1, self.tensor)
+
+    def context_groups(self, stage: int) -> Array:
+        """int32[data * tensor, context]."""
+        return np.ascontiguousarray(self.stage_ranks(stage).transpose(0, 2, 1)).reshape(-1, self.context)
 
     def data_groups(self, stage: int) -> Array:
-        """int32[tensor, data]."""
-        return np.ascontiguousarray(self.stage_ranks(stage).T)
+        """int32[tensor, data * context]: who holds the same dense parameters; context ranks are neighbours."""
+        return np.ascontiguousarray(self.tensor_groups(stage).T)
+
+    def expert_tensor_groups(self, stage: int) -> Array:
+        """int32[expert_data * expert, expert_tensor]: who shares each expert; runs of tensor, context, data ranks."""
+        return self.stage_ranks(stage).reshape(-1, self.expert_tensor)
 
     def expert_groups(self, stage: int) -> Array:
-        """int32[expert_data, expert]: runs of tensor, then data ranks."""
-        return self.stage_ranks(stage).reshape(-1, self.expert)
+        """int32[expert_data * expert_tensor, expert]."""
+        ranks = self.stage_ranks(stage).reshape(self.expert_data, self.expert, self.expert_tensor)
+        return np.ascontiguousarray(ranks.transpose(0, 2, 1)).reshape(-1, self.expert)
 
     def expert_data_groups(self, stage: int) -> Array:
-        """int32[expert, expert_data]: who holds the same experts."""
-        return np.ascontiguousarray(self.expert_groups(stage).T)
+        """int32[expert * expert_tensor, expert_data]: who holds the same part of the same experts."""
+        ranks = self.stage_ranks(stage).reshape(self.expert_data, self.expert * self.expert_tensor)
+        return np.ascontiguousarray(ranks.T)
 
     def pairs(self, src_stage: int, dst_stage: int) -> Array:
-        """int32[data * tensor, 2]: who sends activations to whom."""
+        """int32[data * context * tensor, 2]: who sends activations to whom."""
         return np.stack([self.stage_ranks(src_stage).ravel(), self.stage_ranks(dst_stage).ravel()], axis=1)

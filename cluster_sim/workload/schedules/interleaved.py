@@ -4,11 +4,11 @@ import numpy as np
 
 from cluster_sim.core import InputError
 from cluster_sim.tables import Array
-from cluster_sim.workload.schedules.base import SCHEDULES
-from cluster_sim.workload.schedules.one_f_one_b import in_steady_state
+from cluster_sim.workload.schedules.base import BACKWARD, FORWARD, pipeline_schedule
+from cluster_sim.workload.schedules.one_f_one_b import in_steady_state, passes
 
 
-@SCHEDULES.register("interleaved")
+@pipeline_schedule("interleaved")
 def interleaved(stage: int, num_stages: int, num_microbatches: int, num_chunks: int) -> Array:
     """As Megatron-LM orders it; with free communication and v chunks the bubble is 1/v of that of 1F1B."""
     if num_chunks < 2 or num_stages < 2:
@@ -22,9 +22,8 @@ def interleaved(stage: int, num_stages: int, num_microbatches: int, num_chunks: 
     group = num_stages * num_chunks
     chunk = number % group // num_stages
     microbatch = number // group * num_stages + number % num_stages
-    zeros = np.zeros_like(number)
-    forward = np.stack([zeros, chunk, microbatch], axis=1)
-    backward = np.stack([zeros + 1, num_chunks - 1 - chunk, microbatch], axis=1)
+    forward = passes(FORWARD, chunk, microbatch)
+    backward = passes(BACKWARD, num_chunks - 1 - chunk, microbatch)
     warm_up = 2 * (num_stages - 1 - stage) + (num_chunks - 1) * num_stages
     if num_microbatches == num_stages:
         warm_up = len(number)

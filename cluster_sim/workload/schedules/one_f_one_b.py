@@ -4,10 +4,10 @@ import numpy as np
 
 from cluster_sim.core import InputError
 from cluster_sim.tables import Array
-from cluster_sim.workload.schedules.base import SCHEDULES
+from cluster_sim.workload.schedules.base import BACKWARD, FORWARD, pipeline_schedule
 
 
-@SCHEDULES.register("1f1b")
+@pipeline_schedule("1f1b")
 def one_f_one_b(stage: int, num_stages: int, num_microbatches: int, num_chunks: int) -> Array:
     """Stage s runs p-1-s forwards ahead; with free communication a step takes (m+p-1)(tf+tb)."""
     if num_chunks != 1:
@@ -18,11 +18,16 @@ def one_f_one_b(stage: int, num_stages: int, num_microbatches: int, num_chunks: 
 def _passes(num_microbatches: int) -> tuple[Array, Array]:
     microbatch = np.arange(num_microbatches)
     zeros = np.zeros_like(microbatch)
-    return np.stack([zeros, zeros, microbatch], axis=1), np.stack([zeros + 1, zeros, microbatch], axis=1)
+    return passes(FORWARD, zeros, microbatch), passes(BACKWARD, zeros, microbatch)
+
+
+def passes(kind: int, chunk: Array, microbatch: Array) -> Array:
+    """int32[n, 4]: passes of one kind, none joined."""
+    return np.stack([np.full_like(chunk, kind), chunk, microbatch, np.zeros_like(chunk)], axis=1).astype(np.int32)
 
 
 def in_steady_state(warm_up: int, forward: Array, backward: Array) -> Array:
     """``warm_up`` forwards, then one forward and one backward in turn, then the backwards that are left."""
     steady = len(forward) - warm_up
-    pairs = np.stack([forward[warm_up:], backward[:steady]], axis=1).reshape(-1, 3)
-    return np.concatenate([forward[:warm_up], pairs, backward[steady:]]).astype(np.int32)
+    pairs = np.stack([forward[warm_up:], backward[:steady]], axis=1).reshape(-1, forward.shape[1])
+    return np.concatenate([forward[:warm_up], pairs, backward[steady:]])
