@@ -25,7 +25,17 @@ from cluster_sim.engine import (
     step_parts,
 )
 from cluster_sim.results import Recorder, Run, check_output, claim_folder, provenance, table_of_columns, table_of_rows
-from cluster_sim.tables import NODE_KINDS, NONE, TASK_KINDS, Array, Fabric, FlowProblem, Schedule, is_scale_up
+from cluster_sim.tables import (
+    NODE_KINDS,
+    NONE,
+    PASS_KINDS,
+    TASK_KINDS,
+    Array,
+    Fabric,
+    FlowProblem,
+    Schedule,
+    is_scale_up,
+)
 from cluster_sim.topology import Equipment
 from cluster_sim.workload import PHASES, Job, assemble, plan
 
@@ -265,7 +275,7 @@ def _tasks(done: _Simulated) -> pa.Table:
         "task": np.arange(len(schedule)),
         "kind": np.array(TASK_KINDS)[schedule.kind],
         "stage": schedule.stage, "chunk": schedule.chunk, "microbatch": schedule.microbatch,
-        "is_backward": schedule.is_backward.astype(bool),
+        "pass": np.array([*PASS_KINDS, ""])[schedule.pass_kind],
         "start_s": outcome.start_s, "end_s": outcome.end_s,
         "fused_s": schedule.fused_s, "released_by": outcome.released_by,
     })  # fmt: skip

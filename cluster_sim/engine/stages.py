@@ -9,6 +9,7 @@ from simpy.events import Event
 from cluster_sim.engine.clock import Clock
 from cluster_sim.engine.network import Network
 from cluster_sim.engine.ocs import Controller
+from cluster_sim.engine.pace import Pace
 from cluster_sim.tables import NONE, Schedule
 
 #: Called now and then with the number of tasks that have ended.
@@ -36,6 +37,12 @@ class Stages:
         is_lane = schedule.is_lane
         self._lane = [np.flatnonzero(is_lane & (schedule.stage == s)).tolist() for s in range(schedule.num_stages)]
         self._position = [0] * schedule.num_stages
+        self._slowdown_ratio = [collective.slowdown_ratio for collective in schedule.collectives]
+        self._pace = [Pace(clock) for _ in range(schedule.num_stages)] if any(self._slowdown_ratio) else []
+        total_s = schedule.compute_s + schedule.fused_s
+        self._compute_ratio: list[float] = np.divide(
+            schedule.compute_s, total_s, out=np.ones(num), where=total_s > 0
+        ).tolist()
         self._waiting_for = [NONE] * schedule.num_stages
         self._wake = [clock.event() for _ in range(schedule.num_stages)]
         network.on_finished = self._end_collective
@@ -57,17 +64,25 @@ class Stages:
             else:
                 self.released_by[task] = lane[position - 1] if position else NONE
             self.start_s[task] = clock.now
-            yield clock.timeout(self._duration_s[task])
+            duration_s = self._duration_s[task]
+            if self._pace:
+                yield self._pace[stage].run(duration_s, self._compute_ratio[task])
+            else:
+                yield clock.timeout(duration_s)
             self._position[stage] += 1
             self._end(task)
 
     def _start_collective(self, task: int, released_by: int) -> None:
         self.start_s[task], self.released_by[task] = self.clock.now, released_by
+        if slowdown_ratio := self._slowdown_ratio[self._collective[task]]:
+            self._pace[self._stage[task]].slow_down(slowdown_ratio)
         self.network.start(task, self._collective[task])
 
     def _end_collective(self, task: int, stalled_s: float, row: int) -> None:
         self.stalled_s[task], self.bottleneck[task] = stalled_s, row
         self.controller.end(task, self._collective[task])
+        if slowdown_ratio := self._slowdown_ratio[self._collective[task]]:
+            self._pace[self._stage[task]].speed_up(slowdown_ratio)
         self._end(task)
 
     def _end(self, task: int) -> None:

@@ -57,7 +57,7 @@ TASKS = pa.schema(
         column("stage", _INT, "1", "pipeline stage"),
         column("chunk", _INT, "1", "virtual stage, -1 where there is none"),
         column("microbatch", _INT, "1", "-1 where there is none"),
-        column("is_backward", pa.bool_(), "", "backward pass"),
+        column("pass", _TEXT, "", "forward, backward, or its halves input and weight; empty outside passes"),
         column("start_s", _FLOAT, "s", "start"),
         column("end_s", _FLOAT, "s", "end"),
         column("fused_s", _FLOAT, "s", "communication fused into a compute task"),

@@ -10,6 +10,8 @@ from cluster_sim.tables.traffic import Traffic
 #: What a task can be; ``Schedule.kind`` indexes this.
 TASK_KINDS = ("compute", "optimizer", "tp", "cp", "ep", "pp", "dp")
 COMPUTE, OPTIMIZER, TP, CP, EP, PP, DP = range(7)
+#: What a pass can compute; ``Schedule.pass_kind`` indexes this: ``backward`` is ``input`` and ``weight`` in one.
+PASS_KINDS = ("forward", "backward", "input", "weight")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +29,7 @@ class Collective:
         num_ranks: ranks of one group.
         layer: whose experts it serves, where layers send differently; NONE for all others.
         overhead_s: time that software takes before anything is sent.
+        slowdown_ratio: how much longer its stage computes while it runs, as a share.
     """
 
     name: str
@@ -39,6 +42,7 @@ class Collective:
     num_ranks: int
     layer: int = NONE
     overhead_s: float = 0.0
+    slowdown_ratio: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +54,7 @@ class Schedule:
         stage: int32[T], pipeline stage it belongs to.
         microbatch: int32[T], NONE where it has none.
         chunk: int32[T], virtual stage on its stage, NONE where it has none.
-        is_backward: int8[T], 1 for backward passes.
+        pass_kind: int32[T], index into PASS_KINDS; NONE outside passes.
         compute_s: float64[T], time the accelerators compute; 0 for collectives.
         fused_s: float64[T], time of communication that is fused into a compute task (kind TP); 0 elsewhere.
         collective: int32[T], row of ``collectives``; NONE for compute.
@@ -66,7 +70,7 @@ class Schedule:
     stage: Array
     microbatch: Array
     chunk: Array
-    is_backward: Array
+    pass_kind: Array
     compute_s: Array
     fused_s: Array
     collective: Array
@@ -79,12 +83,12 @@ class Schedule:
 
     def __post_init__(self) -> None:
         check_columns(
-            self, kind="int32", stage="int32", microbatch="int32", chunk="int32", is_backward="int8",
+            self, kind="int32", stage="int32", microbatch="int32", chunk="int32", pass_kind="int32",
             compute_s="float64", fused_s="float64", collective="int32", unlocks="int32", unlocks_starts="int64",
             num_needs="int32",
         )  # fmt: skip
         same_length(
-            self, "kind", "stage", "microbatch", "chunk", "is_backward", "compute_s", "fused_s", "collective",
+            self, "kind", "stage", "microbatch", "chunk", "pass_kind", "compute_s", "fused_s", "collective",
             "num_needs",
         )  # fmt: skip
         check_groups(self, "unlocks_starts", len(self), len(self.unlocks))

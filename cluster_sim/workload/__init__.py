@@ -1,15 +1,18 @@
 """Model, plan, schedule: what a training job computes and sends, task by task."""
 
-from cluster_sim.workload.assemble import assemble, fuse
-from cluster_sim.workload.compute import Roofline
+from cluster_sim.workload.assemble import assemble
 from cluster_sim.workload.experts import Experts
 from cluster_sim.workload.job import MOST_ACCELERATORS, Algorithms, Job
 from cluster_sim.workload.latent import Latent
+from cluster_sim.workload.layout import Layout
 from cluster_sim.workload.memory import memory_bytes
 from cluster_sim.workload.model import Model
 from cluster_sim.workload.parallel import Parallelism
-from cluster_sim.workload.program import PHASES, Program, Segment, plan
+from cluster_sim.workload.plan import plan
+from cluster_sim.workload.program import PHASES, Program
+from cluster_sim.workload.roofline import Roofline
 from cluster_sim.workload.schedules import SCHEDULES
+from cluster_sim.workload.segments import Segment, fuse
 
 __all__ = [
     "MOST_ACCELERATORS",
@@ -19,6 +22,7 @@ __all__ = [
     "Experts",
     "Job",
     "Latent",
+    "Layout",
     "Model",
     "Parallelism",
     "Program",

@@ -1,24 +1,15 @@
-"""Program to Schedule: passes in the order of the pipeline schedule, as one table of tasks with what unlocks what."""
+"""Program to Schedule: the lanes of all stages as one table of tasks, with what unlocks what."""
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 
 import numpy as np
 
-from cluster_sim.tables import (
-    COMPUTE,
-    DP,
-    NONE,
-    OPTIMIZER,
-    PP,
-    Array,
-    Schedule,
-    grouped,
-    ragged_ranges,
-    starts_of,
-)
-from cluster_sim.workload.program import PHASES, Pass, Program, Segment
-from cluster_sim.workload.schedules import SCHEDULES
+from cluster_sim.tables import DP, NONE, OPTIMIZER, PP, Array, Schedule, grouped
+from cluster_sim.workload.program import PHASES, Program
+from cluster_sim.workload.schedules import BACKWARD, FORWARD, INPUT
+from cluster_sim.workload.segments import AHEAD, BEHIND, WAIT
+from cluster_sim.workload.templates import Lane, lane_of
 
 
 def assemble(program: Program, fused_s: Mapping[int, float]) -> Schedule:
@@ -30,114 +21,67 @@ def assemble(program: Program, fused_s: Mapping[int, float]) -> Schedule:
             takes: they become part of their compute task.
     """
     table = _Tasks()
-    passes = _PassTable(program, fused_s)
     for stage in range(program.job.parallelism.pipeline):
-        table.add_stage(passes, program, stage)
+        table.add_lane(stage, lane_of(program, stage, fused_s), program.job.parallelism.shards_parameters)
     _connect_stages(table, program)
-    for stage in range(program.job.parallelism.pipeline):
-        _share_parameters(table, program, stage)
+    _share_parameters(table, program)
     return table.schedule(program)
 
 
-class _PassTable:
-    """Segments of every kind of pass: a run of rows for each (stage, chunk, backward, last microbatch)."""
-
-    def __init__(self, program: Program, fused_s: Mapping[int, float]) -> None:
-        p = program.job.parallelism
-        self.shape = (p.pipeline, p.virtual_stages, 2, 2)
-        runs = []
-        for stage, chunk, backward, last in np.ndindex(*self.shape):
-            segments = program.passes[stage, chunk, backward]
-            runs.append(fuse(segments, fused_s, keep_buckets=bool(last and backward and p.overlap_gradients)))
-        self.starts = starts_of(np.array([len(run) for run in runs]))
-        flat = [segment for run in runs for segment in run]
-        self.compute_s = np.array([segment.compute_s for segment in flat])
-        self.fused_s = np.array([segment.fused_s for segment in flat])
-        self.collective = np.array([segment.collective for segment in flat], np.int32)
-        self.bucket = np.array([segment.bucket for segment in flat], np.int32)
-        self.kind = np.array(
-            [COMPUTE if s.collective == NONE else program.collectives[s.collective].kind for s in flat],
-            np.int32,
-        )
-
-
-def fuse(segments: Pass, fused_s: Mapping[int, float], keep_buckets: bool) -> list[Segment]:
-    """Join neighbouring segments without other traffic between them into one.
-
-    Args:
-        segments: of a pass.
-        fused_s: time of each collective to be fused.
-        keep_buckets: end a segment wherever gradients are complete.
-    """
-    joined: list[Segment] = []
-    is_open = False
-    for segment in segments:
-        if segment.collective != NONE and segment.collective not in fused_s:
-            joined.append(replace(segment, bucket=NONE))
-            is_open = False
-        else:
-            before = joined.pop() if is_open else Segment()
-            joined.append(
-                Segment(
-                    compute_s=before.compute_s + segment.compute_s,
-                    fused_s=before.fused_s + segment.fused_s + fused_s.get(segment.collective, 0.0),
-                )
-            )
-            is_open = True
-        if keep_buckets and segment.bucket != NONE:
-            joined[-1] = replace(joined[-1], bucket=segment.bucket)
-            is_open = False
-    return joined
-
-
 class _Tasks:
-    """Columns that grow while the schedule is put together, and edges (before, after)."""
+    """Columns that grow while the schedule is put together, and edges (before, after).
+
+    Attributes:
+        passes: by stage, as in Lane, with numbers of rows of the whole table.
+        behind: by stage, reductions that run behind passes, in order.
+        first, last: by stage, the first and the last row that the stage waits for.
+    """
 
     def __init__(self) -> None:
         self.columns: list[dict[str, Array]] = []
         self.edges: list[tuple[Array, Array]] = []
         self.num = 0
-        self.first: dict[tuple[int, int, int], Array] = {}
-        self.last: dict[tuple[int, int, int], Array] = {}
-        self.bucket_task: dict[tuple[int, int, int], int] = {}
-        self.stage_first: dict[int, int] = {}
-        self.stage_last: dict[int, int] = {}
+        self.passes: list[Array] = []
+        self.behind: list[list[int]] = []
+        self.first: list[int] = []
+        self.last: list[int] = []
 
-    def add_stage(self, passes: _PassTable, program: Program, stage: int) -> None:
+    def add_lane(self, stage: int, lane: Lane, limits_gathers: bool) -> None:
         """All passes of a stage in their order."""
-        job, p = program.job, program.job.parallelism
-        order = SCHEDULES[job.schedule].order(stage, p.pipeline, job.num_microbatches, p.virtual_stages)
-        backward, chunk, microbatch, _ = order.T.astype(np.int64)
-        is_last = (microbatch == job.num_microbatches - 1).astype(np.int64)
-        run = np.ravel_multi_index((np.full_like(chunk, stage), chunk, backward, is_last), passes.shape)
-        counts = np.diff(passes.starts)[run]
-        row = ragged_ranges(passes.starts[run], counts)
-        first = self.num + starts_of(counts)
+        base, passes = self.num, lane.passes.copy()
+        passes[:, 3:] += base
         self._append(
-            kind=passes.kind[row], stage=np.full(len(row), stage), microbatch=np.repeat(microbatch, counts),
-            chunk=np.repeat(chunk, counts), is_backward=np.repeat(backward, counts), compute_s=passes.compute_s[row],
-            fused_s=passes.fused_s[row], collective=passes.collective[row],
+            kind=lane.kind, stage=np.full(len(lane), stage), microbatch=lane.microbatch, chunk=lane.chunk,
+            pass_kind=lane.pass_kind, compute_s=lane.compute_s, fused_s=lane.fused_s, collective=lane.collective,
         )  # fmt: skip
-        self._chain(first[0], passes.collective[row] != NONE)
-        self._remember(stage, order, first, passes.bucket[row])
+        self.connect(base + lane.edges[:, 0], base + lane.edges[:, 1])
+        self._follow(lane, base)
+        self._gather_ahead(lane, base, limits_gathers)
+        behind = base + np.flatnonzero(lane.role == BEHIND)
+        self.connect(behind[:-1], behind[1:])
+        self.behind.append(behind.tolist())
+        waited = base + np.flatnonzero(lane.role == WAIT)
+        self.first.append(int(waited[0]))
+        self.last.append(int(waited[-1]))
+        self.passes.append(passes)
 
-    def add(self, kind: int, stage: int, after: list[int], compute_s: float = 0.0, collective: int = NONE) -> int:
+    def add(self, kind: int, stage: int, after: Sequence[int], compute_s: float = 0.0, collective: int = NONE) -> int:
         """One task that needs the tasks in ``after``; its row."""
         self._append(
             kind=np.array([kind]), stage=np.array([stage]), microbatch=np.array([NONE]), chunk=np.array([NONE]),
-            is_backward=np.array([0]), compute_s=np.array([compute_s]), fused_s=np.array([0.0]),
+            pass_kind=np.array([NONE]), compute_s=np.array([compute_s]), fused_s=np.array([0.0]),
             collective=np.array([collective]),
         )  # fmt: skip
         self.connect(np.array(after, dtype=np.int64), np.full(len(after), self.num - 1))
         return self.num - 1
 
-    def add_sends(self, stage: int, is_backward: int, collective: int, after: Array, before: Array) -> None:
+    def add_sends(self, stage: int, kind: int, collective: int, after: Array, before: Array) -> None:
         """One send after each task in ``after`` that the task in ``before`` waits for."""
         num = len(after)
         rows = np.arange(self.num, self.num + num)
         self._append(
             kind=np.full(num, PP), stage=np.full(num, stage), microbatch=np.arange(num), chunk=np.full(num, NONE),
-            is_backward=np.full(num, is_backward), compute_s=np.zeros(num), fused_s=np.zeros(num),
+            pass_kind=np.full(num, kind), compute_s=np.zeros(num), fused_s=np.zeros(num),
             collective=np.full(num, collective),
         )  # fmt: skip
         self.connect(after, rows)
@@ -164,57 +108,69 @@ class _Tasks:
         )
 
     def _append(self, **columns: Array) -> None:
-        dtypes = {"is_backward": np.int8, "compute_s": np.float64, "fused_s": np.float64}
+        dtypes = {"compute_s": np.float64, "fused_s": np.float64}
         self.columns.append({name: column.astype(dtypes.get(name, np.int32)) for name, column in columns.items()})
         self.num += len(columns["kind"])
 
-    def _chain(self, first: int, is_collective: Array) -> None:
-        """A stage waits for its collectives; compute waits for compute by the order of rows alone."""
-        meets = is_collective[:-1] | is_collective[1:]
-        task = first + np.flatnonzero(meets)
-        self.connect(task, task + 1)
+    def _follow(self, lane: Lane, base: int) -> None:
+        """A pass begins after a collective that ends the one before; compute waits for compute by order alone."""
+        exits, entries = lane.passes[:-1, 4], lane.passes[1:, 3]
+        meets = (lane.collective[exits] != NONE) | (lane.collective[entries] != NONE)
+        meets &= exits < entries  # passes that run together do not follow on one another
+        self.connect(base + exits[meets], base + entries[meets])
 
-    def _remember(self, stage: int, order: Array, first: Array, bucket: Array) -> None:
-        """First and last task of every pass by microbatch, and the tasks after which buckets are complete."""
-        self.stage_first[stage], self.stage_last[stage] = int(first[0]), int(first[-1]) - 1
-        for backward in (0, 1):
-            for chunk in range(int(order[:, 1].max()) + 1):
-                of_kind = np.flatnonzero((order[:, 0] == backward) & (order[:, 1] == chunk))
-                of_kind = of_kind[np.argsort(order[of_kind, 2], kind="stable")]
-                self.first[stage, chunk, backward] = first[of_kind]
-                self.last[stage, chunk, backward] = first[of_kind + 1] - 1
-        tasks = np.flatnonzero(bucket != NONE)
-        chunk_of = np.repeat(order[:, 1], np.diff(first))
-        for task in tasks:
-            self.bucket_task[stage, int(chunk_of[task]), int(bucket[task])] = int(first[0] + task)
+    def _gather_ahead(self, lane: Lane, base: int, limits: bool) -> None:
+        """Gathers one after the other; with limits none starts before what the one before is for may start."""
+        gathers = np.flatnonzero(lane.role == AHEAD)
+        if not len(gathers):
+            return
+        self.connect(base + gathers[:-1], base + gathers[1:])
+        if limits:
+            waited = np.flatnonzero(lane.role == WAIT)
+            anchor = waited[np.searchsorted(waited, gathers)]  # what needs each
+            previous = np.searchsorted(gathers, waited[np.maximum(np.searchsorted(waited, anchor) - 1, 0)]) - 1
+            at = np.searchsorted(waited, anchor[np.maximum(previous, 0)]) - 1
+            has = (previous >= 0) & (at >= 0)
+            self.connect(base + waited[at[has]], base + gathers[has])
 
 
 def _connect_stages(table: _Tasks, program: Program) -> None:
     """Activations go to the next virtual stage, their gradients to the previous one."""
     p = program.job.parallelism
-    for number in range(p.pipeline * p.virtual_stages - 1):
-        (chunk, stage), (next_chunk, next_stage) = divmod(number, p.pipeline), divmod(number + 1, p.pipeline)
-        forward, backward = program.sends.get((stage, 0), NONE), program.sends.get((next_stage, 1), NONE)
-        table.add_sends(stage, 0, forward, table.last[stage, chunk, 0], table.first[next_stage, next_chunk, 0])
-        table.add_sends(next_stage, 1, backward, table.last[next_stage, next_chunk, 1], table.first[stage, chunk, 1])
+    ways = program.schedule.ways(p.pipeline, p.virtual_stages)
+    for way in ways:
+        for (stage, chunk), (after_stage, after_chunk) in pairwise(way):
+            forward, backward = program.sends[stage, after_stage, 0], program.sends[after_stage, stage, 1]
+            here, there = (_ends(table, *place, (FORWARD,)) for place in ((stage, chunk), (after_stage, after_chunk)))
+            table.add_sends(stage, FORWARD, forward, here[:, 1], there[:, 0])
+            back, from_there = (
+                _ends(table, *place, (BACKWARD, INPUT)) for place in ((stage, chunk), (after_stage, after_chunk))
+            )
+            table.add_sends(after_stage, BACKWARD, backward, from_there[:, 1], back[:, 0])
 
 
-def _share_parameters(table: _Tasks, program: Program, stage: int) -> None:
-    """Gather before the first pass, reduce behind the last ones, then the optimiser. One reduction at a time."""
-    previous: list[int] = []
-    for collective in program.gathers[stage]:
-        previous = [table.add(DP, stage, previous, collective=collective)]
-    if previous:
-        table.connect(np.array(previous), np.array([table.stage_first[stage]]))
-    previous = []
-    for (chunk, bucket), rows in _buckets_in_order(table, program, stage):
-        ready = table.bucket_task.get((stage, chunk, bucket), table.stage_last[stage])
-        for collective in rows:
-            previous = [table.add(DP, stage, [*previous, ready], collective=collective)]
-    table.add(OPTIMIZER, stage, [*previous, table.stage_last[stage]], compute_s=program.optimizer_s[stage])
+def _ends(table: _Tasks, stage: int, chunk: int, kinds: tuple[int, ...]) -> Array:
+    """int64[m, 2]: first and last task of the passes of some kinds of a chunk, by microbatch."""
+    passes = table.passes[stage]
+    mine = passes[(passes[:, 1] == chunk) & np.isin(passes[:, 0], kinds)]
+    return np.asarray(mine[np.argsort(mine[:, 2], kind="stable"), 3:])
 
 
-def _buckets_in_order(table: _Tasks, program: Program, stage: int) -> list[tuple[tuple[int, int], list[int]]]:
-    """((chunk, bucket), reductions) of a stage in the order in which they become ready."""
-    found = [((chunk, bucket), rows) for (at, chunk, bucket), rows in program.reduces.items() if at == stage]
-    return sorted(found, key=lambda item: table.bucket_task.get((stage, *item[0]), table.stage_last[stage]))
+def _share_parameters(table: _Tasks, program: Program) -> None:
+    """Gather before the first pass, reduce behind or after the last ones, then the optimiser."""
+    last: list[list[int]] = []
+    for stage in range(program.job.parallelism.pipeline):
+        previous: list[int] = []
+        for collective in program.gathers[stage]:
+            previous = [table.add(DP, stage, previous, collective=collective)]
+        if previous:
+            table.connect(np.array(previous), np.array([table.first[stage]]))
+        previous = [*table.behind[stage][-1:], table.last[stage]]
+        for collective in program.reduces[stage]:
+            previous = [table.add(DP, stage, previous, collective=collective)]
+        last.append(previous)
+    for collective, (first, other) in program.ties:
+        tied = table.add(DP, first, [*last[first], *last[other]], collective=collective)
+        last[first] = last[other] = [tied]
+    for stage, previous in enumerate(last):
+        table.add(OPTIMIZER, stage, previous, compute_s=program.optimizer_s[stage])

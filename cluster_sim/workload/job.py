@@ -5,36 +5,48 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from cluster_sim.catalogue import Accelerator, accelerator, scale_up
-from cluster_sim.collectives import AUTO, COLLECTIVES
-from cluster_sim.core import InputError, Problem, Ratio, Spec, raise_problems
+from cluster_sim.catalogue import Accelerator, accelerator, compute, scale_up
+from cluster_sim.collectives import AUTO, COLLECTIVES, NETWORKS, Library
+from cluster_sim.core import InputError, Problem, Ratio, Spec, UnknownNameError, raise_problems
+from cluster_sim.workload.layout import Layout
 from cluster_sim.workload.memory import memory_bytes, why_not_fitting
 from cluster_sim.workload.model import Model
 from cluster_sim.workload.operations import Precision
 from cluster_sim.workload.parallel import Parallelism
-from cluster_sim.workload.roofline import Launches
+from cluster_sim.workload.roofline import Launches, Roofline
 from cluster_sim.workload.schedules import SCHEDULES
 
 #: More than any job has; the order of passes is an array.
 _MOST_MICROBATCHES = 2**20
 #: Of a job, and so of a fabric.
 MOST_ACCELERATORS = 2**24
+#: Operations that an algorithm is chosen for.
+_OPERATIONS = ("all_reduce", "reduce_scatter", "all_gather", "all_to_all")
 _GRADIENT_BYTES = {"fp32": 4, "bf16": 2}
 
+NetworkName = Annotated[str, AfterValidator(lambda name: _known_network(name))]
 RecomputePart = Literal["core", "latent", "norm", "activation", "mlp", "experts"]
 AcceleratorName = Annotated[str, AfterValidator(lambda name: accelerator(name) and name)]
 CollectiveName = Annotated[str, AfterValidator(lambda name: name if name == AUTO else COLLECTIVES[name].name)]
 ScheduleName = Annotated[str, AfterValidator(lambda name: SCHEDULES[name] and name)]
 
 
+def _known_network(name: str) -> str:
+    if name not in NETWORKS:
+        raise UnknownNameError("kind of network", name, NETWORKS)
+    return name
+
+
 class Algorithms(Spec):
-    """Which algorithm each collective of a job uses.
+    """Which algorithm each collective of a job uses, and what runs it.
 
     Attributes:
         all_reduce, reduce_scatter, all_gather, all_to_all: names of the registry of collectives, or ``auto`` for what a
             cost model expects to be fastest, by size and ranks.
         detail: ``lockstep`` sends what goes in lockstep as one transfer; ``steps`` sends every message of every step,
             and nobody starts a step before all have ended the one before.
+        library: what runs them: ``nccl`` takes time to launch and for every step; ``none`` takes none.
+        network: kind of network between scale-up domains, which sets the time of a step.
     """
 
     all_reduce: CollectiveName = "hierarchical_all_reduce"
@@ -42,6 +54,8 @@ class Algorithms(Spec):
     all_gather: CollectiveName = "hierarchical_all_gather"
     all_to_all: CollectiveName = "all_to_all"
     detail: Literal["lockstep", "steps"] = "lockstep"
+    library: Literal["nccl", "none"] = "nccl"
+    network: NetworkName = "infiniband"
 
     @model_validator(mode="after")
     def _do_what_they_stand_for(self) -> "Algorithms":
@@ -65,7 +79,7 @@ class Algorithms(Spec):
     @property
     def chosen(self) -> dict[str, str]:
         """Names by operation."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name != "detail"}
+        return {name: getattr(self, name) for name in _OPERATIONS}
 
     @property
     def has_auto(self) -> bool:
@@ -93,6 +107,8 @@ class Job(Spec):
         launches: how kernels are launched: ``fused`` ones as Megatron-LM's, ``eager`` half as many again as plain
             PyTorch, ``graph`` by CUDA graphs, which cost the host nothing.
         clock_ratio: clock of the accelerators over the one their figures hold for, where power is capped.
+        slowdown_ratio: how much longer accelerators compute while a collective beside them takes processors and memory
+            bandwidth; None: the catalogue's figure.
         gradients: number format in which gradients are reduced.
         algorithms: collective algorithms.
     """
@@ -110,6 +126,7 @@ class Job(Spec):
     recompute_layers: int = Field(0, ge=0)
     launches: Launches = "fused"
     clock_ratio: Ratio = Field(1.0, gt=0, le=1.5)
+    slowdown_ratio: Ratio | None = Field(None, ge=0, le=10)
     gradients: Literal["fp32", "bf16"] = "fp32"
     algorithms: Algorithms = Algorithms()
 
@@ -152,9 +169,40 @@ class Job(Spec):
         return scale_up(self.accelerator_entry.scale_up).reduces
 
     @property
+    def library(self) -> Library | None:
+        """What runs its collectives; None for nothing that takes time."""
+        if self.algorithms.library == "none":
+            return None
+        return Library.nccl(self.accelerator_entry.scale_up, self.algorithms.network)
+
+    @property
     def num_microbatches(self) -> int:
         """Microbatches per step and data rank."""
         return self.global_batch // (self.micro_batch * self.parallelism.data)
+
+    @property
+    def layout(self) -> Layout:
+        """Which layers each stage holds."""
+        return Layout(self.model, self.parallelism, SCHEDULES[self.schedule])
+
+    @property
+    def repeated_parts(self) -> frozenset[str]:
+        """Parts of a layer that selective recomputation repeats."""
+        return frozenset(self.recompute_parts if self.recompute == "selective" else ())
+
+    def roofline(self, repeated: frozenset[str] = frozenset()) -> Roofline:
+        """Times of its parts on its accelerator, with the parts that the backward pass repeats."""
+        return Roofline(
+            self.accelerator_entry, self.model, self.parallelism, self.micro_batch, self.precision, self.launches,
+            self.clock_ratio, recomputed=repeated,
+        )  # fmt: skip
+
+    @property
+    def compute_slowdown_ratio(self) -> float:
+        """How much longer its accelerators compute beside a collective: as given, or the catalogue's figure."""
+        if self.slowdown_ratio is not None:
+            return self.slowdown_ratio
+        return compute(self.accelerator_entry.compute).sm_slowdown.typical
 
     @property
     def gradient_bytes(self) -> int:

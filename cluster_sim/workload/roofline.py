@@ -76,7 +76,9 @@ class Roofline:
         launches: Launches = "fused",
         clock_ratio: float = 1.0,
         compute: Compute | None = None,
+        recomputed: frozenset[str] = frozenset(),
     ) -> None:
+        self.recomputed, self.pass_s = recomputed, 0.0
         self.model, self.parallel, self.micro_batch, self.precision = model, parallel, micro_batch, precision
         compute = compute or compute_of(accelerator.compute)
         self.kernels = Kernels(accelerator, compute, clock_ratio)
@@ -98,6 +100,10 @@ class Roofline:
     def embedding(self) -> PieceTimes:
         """Input embedding."""
         return self._times({"embedding": embedding_work(self.model, self.parallel, self.micro_batch)})["embedding"]
+
+    def mtp(self) -> PieceTimes:
+        """To be replaced."""
+        return PieceTimes(0.0, 0.0, 0.0)
 
     def optimizer_s(self, parameters: float) -> float:
         """The optimiser's step on the parameters of one rank."""

@@ -143,7 +143,7 @@ def run_job_with_free_switching(job, topology):
 def test_stages_in_one_domain_cannot_both_set_its_circuits():
     """Pipeline stages next to each other inside every server."""
     job = small_job(
-        accelerators=64, tensor=1, pipeline=2, data=32, order=("pipeline", "tensor", "data"), expert=32,
+        accelerators=64, tensor=1, pipeline=2, data=32, order=("pipeline", "tensor", "context", "data"), expert=32,
         experts=Experts(count=64, per_token=4, width=512, popularity=1.0),
     )  # fmt: skip
     with pytest.raises(NotBuildableError, match="stages 0 and 1 both have experts in pod 0"):

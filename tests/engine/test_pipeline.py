@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster_sim.engine import step_parts
+from cluster_sim.workload.schedules import BACKWARD, FORWARD
 from tests.engine.worlds import clos, free_pipeline, simulate_by_hand
 
 TIMES = st.floats(1e-3, 10.0)
@@ -44,5 +45,5 @@ def test_a_stage_does_one_thing_at_a_time():
         assert np.all(outcome.start_s[own][1:] >= outcome.end_s[own][:-1])
         for microbatch in range(8):
             forward, backward = own[schedule.microbatch[own] == microbatch]
-            assert schedule.is_backward[backward]
+            assert schedule.pass_kind[[forward, backward]].tolist() == [FORWARD, BACKWARD]
             assert outcome.end_s[forward] <= outcome.start_s[backward]

@@ -11,6 +11,7 @@ from cluster_sim.engine import Simulation, route_collectives, step_parts, symmet
 from cluster_sim.engine import routes as routing
 from cluster_sim.routing import Ecmp, Spray
 from cluster_sim.topology import Clos, OcsSpine
+from cluster_sim.workload import Algorithms
 from tests.engine.worlds import chain, clos, message, moe_job, run_job, simulate_by_hand, small_job
 
 JOBS = st.one_of(
@@ -47,12 +48,17 @@ def test_the_parts_of_the_step_time_sum_to_it(case):
 @given(JOBS)
 @settings(max_examples=15, deadline=None)
 def test_fusing_private_collectives_changes_nothing(job):
-    """Tensor parallelism on NVLink meets no other traffic: explicit or fused, the step takes as long."""
-    fused, together, _ = run_job(job, fuse=True)
-    apart, explicit, _ = run_job(job, fuse=False)
-    if job.parallelism.tensor > 1:
-        assert len(fused) < len(apart)
-    assert together.step_time_s == pytest.approx(explicit.step_time_s, rel=1e-9)
+    """
+    Tensor parallelism on NVLink meets no other traffic: explicit or fused, the step takes as long. Where other
+    collectives slow compute down, fused communication counts as spread over its task, which is good to a thousandth.
+    """
+    for slowdown_ratio, tolerance in ((0.0, 1e-9), (0.1, 1e-3)):
+        job = job.model_copy(update={"slowdown_ratio": slowdown_ratio})
+        fused, together, _ = run_job(job, fuse=True)
+        apart, explicit, _ = run_job(job, fuse=False)
+        if job.parallelism.tensor > 1:
+            assert len(fused) < len(apart)
+        assert together.step_time_s == pytest.approx(explicit.step_time_s, rel=tolerance)
 
 
 @pytest.mark.parametrize("job", [small_job(), moe_job()], ids=["dense", "moe"])
@@ -107,8 +113,9 @@ def test_data_parallel_step_is_compute_then_reduction_then_optimiser():
     backward, reduce-scatter of 32-bit gradients, optimiser. Each collective takes (n-1)/n S/B and n-1 latencies.
     """
     job = small_job(
-        tensor=8, pipeline=1, data=8, global_batch=8, overlap_gradients=False, layers=1, hidden=1024, heads=8
-    )
+        tensor=8, pipeline=1, data=8, global_batch=8, overlap_gradients=False, layers=1, hidden=1024, heads=8,
+        algorithms=Algorithms(library="none"),
+    )  # fmt: skip
     schedule, outcome, routes = run_job(job)
     rank, ranks = 0.96 * 100e9, 8
     collectives = [c for c in schedule.collectives if c.kind == 6]

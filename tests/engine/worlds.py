@@ -10,6 +10,7 @@ from cluster_sim.routing import Spray
 from cluster_sim.tables import COMPUTE, NONE, PP, Collective, Schedule, Traffic, grouped
 from cluster_sim.topology import Clos, Equipment, OcsSpine
 from cluster_sim.workload import PHASES, Experts, Job, Model, Parallelism, Program, Segment, assemble, plan
+from cluster_sim.workload.schedules import BACKWARD, FORWARD
 
 INTERCONNECT = Interconnect(
     port_rate_bytes_per_s=100e9,
@@ -66,15 +67,17 @@ def free_pipeline(num_stages, num_microbatches, forward_s, backward_s, num_chunk
         sharding="none",
     )
     program = Program(job)
+    kinds = {FORWARD: forward_s, BACKWARD: backward_s}
     for stage in range(num_stages):
         for chunk in range(num_chunks):
-            program.passes[stage, chunk, 0] = (Segment(compute_s=forward_s),)
-            program.passes[stage, chunk, 1] = (Segment(compute_s=backward_s),)
-        for backward in (0, 1):
+            for kind, seconds in kinds.items():
+                for special in (0, 1):
+                    program.passes[stage, chunk, kind, special] = (Segment(compute_s=seconds),)
+        for other, backward in (((stage + 1) % num_stages, 0), ((stage - 1) % num_stages, 1)):
             empty = Collective(f"empty {stage}", PP, "point_to_point", stage, 1, Traffic.none(), 0.0, 2)
             program.collectives.append(empty)
-            program.sends[stage, backward] = len(program.collectives) - 1
-        program.gathers[stage] = []
+            program.sends[stage, other, backward] = len(program.collectives) - 1
+        program.gathers[stage] = program.reduces[stage] = []
         program.optimizer_s[stage] = 0.0
     return assemble(program, {}), program
 
@@ -99,7 +102,7 @@ def chain(steps, phases):
         stage=np.zeros(num, np.int32),
         microbatch=np.full(num, NONE, np.int32),
         chunk=np.full(num, NONE, np.int32),
-        is_backward=np.zeros(num, np.int8),
+        pass_kind=np.full(num, NONE, np.int32),
         compute_s=np.array([0.0 if comm else step for comm, step in zip(is_comm, steps, strict=True)]),
         fused_s=np.zeros(num),
         collective=np.array([next(numbers) if comm else NONE for comm in is_comm], np.int32),

@@ -6,48 +6,60 @@ from hypothesis import strategies as st
 
 from cluster_sim.tables import DP, NONE, OPTIMIZER, PP
 from cluster_sim.workload import Experts, Segment, assemble, fuse, plan
+from cluster_sim.workload.segments import AHEAD, BEHIND, WAIT
 from tests.engine.worlds import moe_job, small_job
 
+ROWS = st.integers(0, 3)
 SEGMENTS = st.lists(
     st.one_of(
-        st.builds(Segment, compute_s=st.floats(0, 1), bucket=st.sampled_from([NONE, NONE, 0, 1])),
-        st.builds(Segment, collective=st.integers(0, 3)),
+        st.builds(Segment, compute_s=st.floats(0, 1), beside=st.sampled_from([(), (), (0,), (1, 2)])),
+        st.builds(Segment, collective=ROWS, role=st.sampled_from([WAIT, WAIT, AHEAD, BEHIND])),
     ),
     max_size=12,
 )
 
 
-@given(SEGMENTS, st.dictionaries(st.integers(0, 3), st.floats(0, 1)), st.booleans())
-def test_fusing_keeps_all_time_and_every_other_collective(segments, fused_s, keep_buckets):
-    joined = fuse(tuple(segments), fused_s, keep_buckets)
+@given(SEGMENTS, st.dictionaries(ROWS, st.floats(0, 1)))
+def test_fusing_keeps_all_time_and_every_other_collective(segments, fused_s):
+    """What is waited for is added; what runs beside compute adds what it takes longer; the rest stays as it is."""
+    joined = fuse(tuple(segments), fused_s)
     assert np.isclose(sum(s.compute_s for s in joined), sum(s.compute_s for s in segments))
-    fused = [s.collective for s in segments if s.collective in fused_s]
-    assert np.isclose(sum(s.fused_s for s in joined), sum(fused_s[c] for c in fused))
-    kept = [s.collective for s in segments if s.collective != NONE and s.collective not in fused_s]
-    assert [s.collective for s in joined if s.collective != NONE] == kept
-    buckets = [s.bucket for s in joined if s.bucket != NONE]
-    assert buckets == ([s.bucket for s in segments if s.bucket != NONE] if keep_buckets else [])
+    waited_s = sum(fused_s[s.collective] for s in segments if s.collective in fused_s and s.role == WAIT)
+    longest_s = [(s, max((fused_s[row] for row in s.beside if row in fused_s), default=0.0)) for s in segments]
+    longer_s = sum(max(0.0, beside_s - s.compute_s) for s, beside_s in longest_s)
+    assert np.isclose(sum(s.fused_s for s in joined), waited_s + longer_s)
+    kept = [(s.collective, s.role) for s in segments if s.collective not in (*_waited(fused_s, s), NONE)]
+    assert [(s.collective, s.role) for s in joined if s.collective != NONE] == kept
+    beside = [row for s in segments for row in s.beside if row not in fused_s]
+    assert [row for s in joined for row in s.beside] == beside
+
+
+def _waited(fused_s, segment):
+    return fused_s if segment.role == WAIT else ()
+
+
+def of_kind(program, what):
+    """Collectives of data ranks that do ``what``, each once."""
+    return [c for c in program.collectives if c.kind == DP and what in c.name]
 
 
 def test_a_step_has_as_many_tasks_as_its_passes_say():
     """2 stages x 8 microbatches x 2 passes, a send each way for each microbatch, and one optimiser a stage."""
-    job = small_job()
+    job = small_job(bucket_parameters=0)
     program = plan(job, np.arange(64) // 8)
     private = {row: 1e-6 for row, c in enumerate(program.collectives) if c.kind == 2}
     schedule = assemble(program, private)
     assert (schedule.kind == PP).sum() == 2 * job.num_microbatches
     assert (schedule.kind == OPTIMIZER).sum() == 2
-    layers = 8
-    buckets = layers + 1  # the input embedding is a bucket of its own, the output layer shares one
-    assert (schedule.kind == DP).sum() == 2 * buckets  # a reduction and a gather each
+    items = 8 + 2  # layers, embedding and output layer
+    assert (schedule.kind == DP).sum() == 2 * items  # a reduction and a gather each
 
 
 def test_gradients_move_twice_the_bytes_of_parameters():
     """Reductions in 32 bit, gathers in 16, of the same parameters: all layers and both embeddings of a stage."""
     job = moe_job()
     program = plan(job, np.arange(64) // 8)
-    reduced = sum(program.collectives[row].size_bytes for rows in program.reduces.values() for row in rows)
-    gathered = sum(program.collectives[row].size_bytes for rows in program.gathers.values() for row in rows)
+    reduced, gathered = (sum(c.size_bytes for c in of_kind(program, what)) for what in ("reduce-scatter", "all-gather"))
     model, p = job.model, job.parallelism
     per_rank = model.layers * (model.dense_parameters / p.tensor + model.expert_parameters / p.expert)
     per_rank += 2 * model.embedding_parameters / p.tensor
@@ -77,7 +89,7 @@ def test_a_stage_that_is_first_and_last_holds_tied_embeddings_once():
     for tied in (True, False):
         job = small_job(tensor=8, pipeline=1, data=8, tied_embeddings=tied)
         program = plan(job, np.arange(64) // 8)
-        reduced = sum(program.collectives[row].size_bytes for rows in program.reduces.values() for row in rows)
+        reduced = sum(c.size_bytes for c in of_kind(program, "reduce-scatter"))
         assert np.isclose(reduced, 4 * job.model.parameters / 8)
 
 

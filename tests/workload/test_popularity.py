@@ -89,7 +89,7 @@ def test_each_pass_goes_through_its_layers_in_order():
     """Forward to the experts of layers 0 to 3 of stage 0 and back, backward from 3 to 0."""
     _, program, _ = moe_collectives(1.0)
     for backward, order in ((0, [0, 1, 2, 3]), (1, [3, 2, 1, 0])):
-        used = [program.collectives[s.collective] for s in program.passes[0, 0, backward] if s.collective != NONE]
+        used = [program.collectives[s.collective] for s in program.passes[0, 0, backward, 0] if s.collective != NONE]
         used = [row for row in used if row.kind == EP]
         assert [row.layer for row in used] == [layer for layer in order for _ in range(2)]
         assert all(row.name.startswith(("ep dispatch", "ep combine")[k % 2]) for k, row in enumerate(used))
