@@ -1,19 +1,22 @@
 """Every file that users copy works."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from cluster_sim import load_config
 from cluster_sim.config import CompareConfig, read_fabric
+from cluster_sim.config.load import read_whole
 from cluster_sim.core import read_document, read_spec
 from cluster_sim.run import simulate
-from cluster_sim.workload import Job
+from cluster_sim.workload import Job, Model
 from tests.small import small_run
 
 ROOT = Path(__file__).parents[1]
 CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
-JOBS = sorted((ROOT / "configs" / "models").glob("*.yaml"))
+JOBS = sorted((ROOT / "configs" / "jobs").glob("*.yaml"))
+MODELS = sorted((ROOT / "configs" / "models").glob("*.yaml"))
 FABRICS = sorted((ROOT / "topologies").glob("*.yaml"))
 GRAPHS = sorted((ROOT / "topologies").glob("*.graphml"))
 #: Pods of fabrics whose circuits join other things than 1024 accelerators.
@@ -27,8 +30,9 @@ def of_name(path):
 def test_there_are_files_and_no_others():
     assert CONFIGS
     assert JOBS
+    assert MODELS
     assert FABRICS
-    known = {*CONFIGS, *JOBS, *FABRICS, *GRAPHS}
+    known = {*CONFIGS, *JOBS, *MODELS, *FABRICS, *GRAPHS}
     found = {path for folder in ("configs", "topologies") for path in (ROOT / folder).rglob("*") if path.is_file()}
     assert found == known
 
@@ -40,9 +44,33 @@ def test_every_configuration_loads(path):
 
 
 @pytest.mark.parametrize("path", JOBS, ids=of_name)
-def test_every_job_loads(path):
-    job = read_spec(Job, read_document(path))
+def test_every_job_loads_with_the_model_that_it_names(path, tmp_path):
+    config = tmp_path / "config.yaml"
+    config.write_text(f"job: {path}\n")
+    job = read_spec(Job, read_whole(config), at=("job",))
     assert sum(job.memory_bytes.values()) <= job.accelerator_entry.memory.typical
+    named = path.parent / read_document(path).data["model"]
+    assert job.model == read_spec(Model, read_document(named))
+
+
+@pytest.mark.parametrize("path", MODELS, ids=of_name)
+def test_every_model_loads_and_says_where_it_is_from(path):
+    """A comment at the top has the year of a source in brackets, or says that the model is designed here."""
+    model = read_spec(Model, read_document(path))
+    assert Model.model_validate(model.model_dump(mode="json")) == model
+    above = path.read_text(encoding="utf-8").partition("layers:")[0]
+    assert re.search(r"\[[^]]* 20\d\d[^]]*\]", above) or "Designed for this project" in above
+
+
+@pytest.mark.parametrize("path", MODELS, ids=of_name)
+def test_every_model_stands_in_for_the_one_of_a_job(path):
+    """``--set job.model=configs/models/...``: each fits into 128 B300 for each of its layers."""
+    model = read_spec(Model, read_document(path))
+    split = {"tensor": 4, "pipeline": model.layers, "data": 32, "expert": 8 if model.experts else 1}
+    changes = [f"job.model={path}", f"job.parallelism={split}", f"job.accelerators={128 * model.layers}"]
+    changes += ["job.accelerator=b300-sxm", "job.global_batch=4096", "job.schedule=1f1b"]
+    config = load_config(ROOT / "configs" / "megatron-sc21-gpt-1t.yaml", changes)
+    assert config.scenario.job.model == model
 
 
 @pytest.mark.parametrize("path", FABRICS, ids=of_name)

@@ -27,7 +27,9 @@ def _uneven_heads(m: Model) -> str:
 
 
 def _uneven_kv_heads(m: Model) -> str:
-    return "" if m.heads % m.num_kv_heads == 0 else f"heads {m.heads} is not a multiple of kv_heads {m.kv_heads}"
+    if m.latent or m.heads % m.num_kv_heads == 0:
+        return ""
+    return f"heads {m.heads} is not a multiple of kv_heads {m.kv_heads}; change one of them"
 
 
 def _kv_heads_of_latent(m: Model) -> str:
@@ -46,14 +48,16 @@ def _period_without_window(m: Model) -> str:
 
 def _all_dense(m: Model) -> str:
     first = getattr(m.experts, "first_dense", 0)
-    return f"first_dense {first} leaves none of {m.layers} layers with experts" if first >= m.layers else ""
+    if first < m.layers:
+        return ""
+    return f"first_dense {first} leaves none of {m.layers} layers with experts; lower it or leave experts out"
 
 
 def _too_rare(m: Model) -> str:
     first, every = getattr(m.experts, "first_dense", 0), getattr(m.experts, "every", 1)
     if first >= m.layers or first + every <= m.layers:
         return ""
-    return f"every {every} behind first_dense {first} leaves none of {m.layers} layers with experts"
+    return f"every {every} behind first_dense {first} leaves none of {m.layers} layers with experts; lower one of them"
 
 
 #: Fields that a check reads (those of latent and experts have defaults), the field at fault, and what is wrong or "".

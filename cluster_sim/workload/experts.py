@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import Field, model_validator
 
-from cluster_sim.core import Problem, Spec, whole_numbers
+from cluster_sim.core import Problem, Spec, raise_problems, whole_numbers
 
 
 class Experts(Spec):
@@ -32,8 +32,7 @@ class Experts(Spec):
 
     @model_validator(mode="after")
     def _enough(self) -> "Experts":
-        if problem := _too_few_experts(self):
-            raise ValueError(problem)
+        raise_problems("Experts", _too_few_experts(self))
         return self
 
     @classmethod
@@ -42,11 +41,11 @@ class Experts(Spec):
         readable = whole_numbers(cls, data)
         if not {"count", "per_token"} <= readable.keys():
             return ()
-        problem = _too_few_experts(cls.model_construct(**readable))
-        return [((), problem)] if problem else ()
+        return _too_few_experts(cls.model_construct(**readable))
 
 
-def _too_few_experts(experts: Experts) -> str:
+def _too_few_experts(experts: Experts) -> list[Problem]:
     if experts.per_token <= experts.count:
-        return ""
-    return f"a token cannot go to {experts.per_token} of {experts.count} experts"
+        return []
+    what = f"a token cannot go to {experts.per_token} of {experts.count} experts; lower it or raise count"
+    return [(("per_token",), what)]

@@ -14,6 +14,9 @@ from cluster_sim.workload.contradictions import contradictions
 from cluster_sim.workload.experts import Experts
 from cluster_sim.workload.latent import Latent
 
+#: More than any model has; each is looked at.
+_MOST_LAYERS = 2**16
+
 
 class Model(Spec):
     """A decoder-only transformer.
@@ -42,7 +45,7 @@ class Model(Spec):
         counted_attention: ``causal`` counts half the score matrix in model FLOPs, ``full`` all of it.
     """
 
-    layers: int = Field(ge=1)
+    layers: int = Field(ge=1, le=_MOST_LAYERS)
     hidden: int = Field(ge=1)
     heads: int = Field(ge=1)
     kv_heads: int = Field(0, ge=0)
@@ -56,7 +59,7 @@ class Model(Spec):
     tied_embeddings: bool = False
     window: int = Field(0, ge=0)
     window_every: int = Field(1, ge=1)
-    mtp_layers: int = Field(0, ge=0)
+    mtp_layers: int = Field(0, ge=0, le=_MOST_LAYERS)
     attention: Literal["fused", "flash", "unfused"] = "fused"
     counted_attention: Literal["causal", "full"] = "causal"
 

@@ -105,7 +105,7 @@ def test_a_million_accelerators(benchmark, name, size):
 def test_one_large_step(benchmark, job):
     name, *changes = job
     longer = [f"interconnect.{tier}=800g-dsp-2xfr4" for tier in ("leaf_spine", "spine_core")]
-    settings = (f"job=configs/models/{name}.yaml", "job.accelerators=131072", *changes, *longer)
+    settings = (f"job=configs/jobs/{name}.yaml", "job.accelerators=131072", *changes, *longer)
     fat_tree = ("topology=topologies/fat-tree.yaml", "record=summary")
     scenario = load_config("configs/moe-1t-on-circuits.yaml", (*fat_tree, *settings)).scenario
     benchmark.pedantic(evaluate, args=(scenario, choose_backend("numba")), rounds=1)
