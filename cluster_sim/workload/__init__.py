@@ -5,7 +5,8 @@ from cluster_sim.workload.compute import Roofline
 from cluster_sim.workload.experts import Experts
 from cluster_sim.workload.job import MOST_ACCELERATORS, Algorithms, Job
 from cluster_sim.workload.latent import Latent
-from cluster_sim.workload.memory import memory_bytes
+from cluster_sim.workload.layout import Layout
+from cluster_sim.workload.memory import fullest_stage, stages_memory_bytes
 from cluster_sim.workload.model import Model
 from cluster_sim.workload.parallel import Parallelism
 from cluster_sim.workload.program import PHASES, Program, Segment, plan
@@ -19,13 +20,15 @@ __all__ = [
     "Experts",
     "Job",
     "Latent",
+    "Layout",
     "Model",
     "Parallelism",
     "Program",
     "Roofline",
     "Segment",
     "assemble",
+    "fullest_stage",
     "fuse",
-    "memory_bytes",
     "plan",
+    "stages_memory_bytes",
 ]
