@@ -65,9 +65,10 @@ def layers_of(model: Model, parallel: Parallelism, schedule: PipelineSchedule) -
 
 def why_not_dealt(model: Model, parallel: Parallelism, schedule: PipelineSchedule) -> str:
     """Why the layers cannot be dealt to the chunks, and what to do; empty where they can."""
-    virtual_stages = 1 if schedule.is_two_way else parallel.virtual_stages
-    num_chunks = parallel.pipeline * virtual_stages
-    sizes = f"pipeline {parallel.pipeline} x virtual_stages {virtual_stages}"
+    num_chunks, sizes = parallel.pipeline, f"pipeline {parallel.pipeline}"
+    if not schedule.is_two_way:
+        num_chunks *= parallel.virtual_stages
+        sizes += f" x virtual_stages {parallel.virtual_stages}"
     if not parallel.edges_are_layers:
         uneven = model.layers % num_chunks
         why = f"layers {model.layers} is not a multiple of {sizes}; change one, or set edges_are_layers: true"

@@ -65,7 +65,11 @@ def _advice(job: Job, largest: str) -> str:
     """What makes the largest kind smaller."""
     p = job.parallelism
     if largest in ("activations", "buffers"):
-        steps = {"none": "set recompute: selective or full, ", "selective": "set recompute: full, ", "full": ""}
+        steps = {
+            "none": "set recompute: full, or selective with recompute_parts, ",
+            "selective": "set recompute: full, ",
+            "full": "",
+        }
         smaller = "lower micro_batch, " if job.micro_batch > 1 else ""
         sequence = "set sequence: true, " if p.tensor > 1 and not p.sequence else ""
         text = f"{steps[job.recompute]}{smaller}{sequence}raise tensor or context"

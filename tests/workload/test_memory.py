@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from cluster_sim.core import InputError
 from cluster_sim.workload import SCHEDULES, Experts, Job, Latent, Model, Parallelism, fullest_stage, stages_memory_bytes
 from cluster_sim.workload.activations import Activations
 from cluster_sim.workload.memory import most_held
@@ -173,7 +174,41 @@ def test_a_stage_of_1f1b_holds_as_many_microbatches_as_stages_follow(stages, mic
         assert most_held(order, np.ones(1), np.zeros(1)) == min(stages - stage, microbatches)
 
 
+@given(st.sampled_from(sorted(SCHEDULES)), st.integers(1, 4), st.integers(1, 12), st.integers(1, 3), st.randoms())
+def test_the_most_held_is_that_of_every_schedule_step_by_step(name, stages, microbatches, chunks, random):
+    kept = [random.randint(5, 9) for _ in range(chunks)]
+    for_weights = [random.randint(1, 12) for _ in range(chunks)]
+    for stage in range(stages):
+        try:
+            order = SCHEDULES[name].order(stage, stages, microbatches, chunks)
+        except InputError:
+            return
+        held, most, leaving = 0, 0, []
+        for kind, chunk, _, joined in order.tolist():
+            if not joined:
+                held, leaving = held - sum(leaving), []
+            amounts = {FORWARD: (kept[chunk], 0), BACKWARD: (0, kept[chunk]),
+                       INPUT: (0, kept[chunk] - for_weights[chunk]), WEIGHT: (0, for_weights[chunk])}  # fmt: skip
+            held, leaving = held + amounts[kind][0], [*leaving, amounts[kind][1]]
+            most = max(most, held)
+        assert held == sum(leaving)
+        assert most_held(order, np.array(kept, dtype=float), np.array(for_weights, dtype=float)) == most
+
+
 # --- parameters
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(SCHEDULES) if SCHEDULES[name].is_two_way])
+@pytest.mark.parametrize("mtp_layers", [0, 1])
+def test_two_way_schedules_hold_a_copy_for_each_way(name, mtp_layers):
+    """Layers twice; the tables of the edges are shared between what a stage holds of both ways."""
+    shape = {"pipeline": 16, "virtual_stages": 2, "schedule": name, "edges_are_layers": True, "global_batch": 32}
+    job = job_of(DEEPSEEK_V3, layers=62 - mtp_layers, mtp_layers=mtp_layers, **shape)
+    held = [stage["weights"] / 2 for stage in stages_memory_bytes(job)]
+    layer = job.model.dense_parameters + job.model.expert_parameters
+    further = mtp_layers * (layer + 2 * 7168**2)
+    assert sum(held) == pytest.approx(2 * (job.model.parameters + further))
+    assert held == held[::-1]
 
 
 @pytest.mark.parametrize(
@@ -332,7 +367,7 @@ def test_only_the_first_layers_of_a_stage_are_computed_again():
 
 def test_the_fullest_stage_is_named_with_what_helps():
     with pytest.raises(ValidationError, match=r"do not fit into the 80\.0 GB .* on stage 0 of 4 \(weights .*largest: "
-                       r"activations\. Set recompute: selective or full, .*force: true"):  # fmt: skip
+                       r"activations\. Set recompute: full, or selective with recompute_parts, .*force: true"):  # fmt: skip
         job_of(force=False, pipeline=4, tensor=2, global_batch=16)
     with pytest.raises(
         ValidationError, match=r"largest: optimizer\. Raise tensor or pipeline, set sharding: zero1, or"
