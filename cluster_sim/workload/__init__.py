@@ -5,7 +5,7 @@ from cluster_sim.workload.experts import Experts
 from cluster_sim.workload.job import MOST_ACCELERATORS, Algorithms, Job
 from cluster_sim.workload.latent import Latent
 from cluster_sim.workload.layout import Layout
-from cluster_sim.workload.memory import memory_bytes
+from cluster_sim.workload.memory import fullest_stage, stages_memory_bytes
 from cluster_sim.workload.model import Model
 from cluster_sim.workload.parallel import Parallelism
 from cluster_sim.workload.plan import plan
@@ -29,7 +29,8 @@ __all__ = [
     "Roofline",
     "Segment",
     "assemble",
+    "fullest_stage",
     "fuse",
-    "memory_bytes",
     "plan",
+    "stages_memory_bytes",
 ]

@@ -8,8 +8,8 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from cluster_sim.catalogue import Accelerator, accelerator, compute, scale_up
 from cluster_sim.collectives import AUTO, COLLECTIVES, NETWORKS, Library
 from cluster_sim.core import InputError, Problem, Ratio, Spec, UnknownNameError, raise_problems
-from cluster_sim.workload.layout import Layout
-from cluster_sim.workload.memory import memory_bytes, why_not_fitting
+from cluster_sim.workload.layout import Layout, layers_of, why_not_dealt
+from cluster_sim.workload.memory import fullest_stage, stages_memory_bytes, why_not_fitting
 from cluster_sim.workload.model import Model
 from cluster_sim.workload.operations import Precision
 from cluster_sim.workload.parallel import Parallelism
@@ -111,6 +111,7 @@ class Job(Spec):
             bandwidth; None: the catalogue's figure.
         gradients: number format in which gradients are reduced.
         algorithms: collective algorithms.
+        force: go on although memory is short.
     """
 
     accelerators: int = Field(ge=1, le=MOST_ACCELERATORS)
@@ -129,6 +130,7 @@ class Job(Spec):
     slowdown_ratio: Ratio | None = Field(None, ge=0, le=10)
     gradients: Literal["fp32", "bf16"] = "fp32"
     algorithms: Algorithms = Algorithms()
+    force: bool = False
 
     @model_validator(mode="after")
     def _fits_together(self) -> "Job":
@@ -181,11 +183,6 @@ class Job(Spec):
         return self.global_batch // (self.micro_batch * self.parallelism.data)
 
     @property
-    def layout(self) -> Layout:
-        """Which layers each stage holds."""
-        return Layout(self.model, self.parallelism, SCHEDULES[self.schedule])
-
-    @property
     def repeated_parts(self) -> frozenset[str]:
         """Parts of a layer that selective recomputation repeats."""
         return frozenset(self.recompute_parts if self.recompute == "selective" else ())
@@ -210,16 +207,15 @@ class Job(Spec):
         return _GRADIENT_BYTES[self.gradients]
 
     @property
+    def layout(self) -> Layout:
+        """Which layers each chunk of each stage holds."""
+        return layers_of(self.model, self.parallelism, SCHEDULES[self.schedule])
+
+    @property
     def memory_bytes(self) -> dict[str, float]:
-        """Bytes on an accelerator of the first stage, by kind."""
-        return memory_bytes(
-            self.model,
-            self.parallelism,
-            self.micro_batch,
-            self.num_microbatches,
-            self.recompute,
-            self.gradient_bytes,
-        )
+        """Bytes on an accelerator of the fullest stage, by kind."""
+        stages = stages_memory_bytes(self)
+        return stages[fullest_stage(stages)]
 
     @property
     def step_flop(self) -> float:
@@ -240,12 +236,11 @@ class Job(Spec):
         p, m = self.parallelism, self.model
         experts = m.experts.count if m.experts else 0
         sizes = f"tensor {p.tensor} x context {p.context} x pipeline {p.pipeline} x data {p.data}"
-        chunks, rows = p.pipeline * p.virtual_stages, self.micro_batch * p.data
+        rows, undealt = self.micro_batch * p.data, why_not_dealt(m, p, SCHEDULES[self.schedule])
         checks = [
             (p.num_ranks == self.accelerators, "accelerators",
              f"{sizes} is {p.num_ranks}, not {self.accelerators}; change a degree or the number of accelerators"),
-            (m.layers % chunks == 0, "parallelism.pipeline",
-             f"layers {m.layers} is not a multiple of pipeline {p.pipeline} x virtual_stages {p.virtual_stages}"),
+            (not undealt, "parallelism.pipeline", undealt),
             (m.heads % p.tensor == 0, "parallelism.tensor", f"heads {m.heads} is not a multiple of tensor {p.tensor}"),
             (m.num_kv_heads % p.tensor == 0, "parallelism.tensor",
              f"kv_heads {m.num_kv_heads} is not a multiple of tensor {p.tensor}"),
@@ -289,5 +284,7 @@ class Job(Spec):
         return [(("algorithms", "all_to_all"), reason)]
 
     def _too_large(self) -> list[Problem]:
-        reason = why_not_fitting(self.memory_bytes, self.accelerator_entry)
+        if self.force or self._indivisible() or self._unschedulable():
+            return []
+        reason = why_not_fitting(self)
         return [(("accelerator",), f"memory: {reason}")] if reason else []

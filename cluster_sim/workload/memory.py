@@ -1,76 +1,281 @@
-"""What an accelerator has to hold, by kind, and whether it fits."""
+"""What the accelerators of each pipeline stage have to hold, by kind, and whether it fits.
 
-from cluster_sim.catalogue import Accelerator
-from cluster_sim.workload.model import Model
-from cluster_sim.workload.parallel import Parallelism
+Weights have 16 bit. Layers whose products have 8 bit keep theirs in 8 bit alone, once as they lie and once transposed,
+as NVIDIA's recipes do (Megatron-Core: fp8_param_gather); with 4 bit, for which those keep 16, both casts besides. The
+optimiser holds a master weight and two moments in 32 bit [Rajbhandari et al. 2020, sec. 3.1]. The context of the
+driver, buffers inside NCCL, workspaces of kernels and fragmentation are not counted.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cluster_sim.tables import Array
+from cluster_sim.workload.activations import Activations
+from cluster_sim.workload.operations import PRECISION_BYTES
+from cluster_sim.workload.schedules import BACKWARD, FORWARD, INPUT, SCHEDULES, WEIGHT
+
+if TYPE_CHECKING:  # a job checks itself with this
+    from cluster_sim.workload.job import Job
+    from cluster_sim.workload.layout import Layout
 
 _GB = 1e9
+_HALF, _OPTIMIZER = 2, 12
+#: Of a weight of a layer: of a shard that is gathered to be used, and of one that is there.
+_SHARD_BYTES = {name: 2 * size if 1 <= size < _HALF else _HALF for name, size in PRECISION_BYTES.items()}
+_WEIGHT_BYTES = {name: _HALF + 2 * size if size < 1 else _SHARD_BYTES[name] for name, size in PRECISION_BYTES.items()}
+#: Dense parameters and parameters of routed experts.
+Pair = tuple[float, float]
 
 
-def memory_bytes(
-    model: Model,
-    parallel: Parallelism,
-    microbatch: int,
-    num_microbatches: int,
-    recompute: str,
-    gradient_bytes: int,
-) -> dict[str, float]:
-    """Bytes on an accelerator of the first pipeline stage, which holds the most activations, by kind.
+def stages_memory_bytes(job: Job) -> tuple[dict[str, float], ...]:
+    """Bytes on an accelerator of every pipeline stage, by kind.
 
-    Weights in 16 bit; master weights and two moments in 32 bit; activations after Korthikanti et al. [2022, eqs. 2-6]
-    with the MLP's width in the place of 4 times hidden. Communication buffers and fragmentation are not counted.
+    Kinds are ``weights``, ``gradients``, ``optimizer``, ``activations`` (at the moment of the step when they are
+    most) and ``buffers``: what is gathered, sent or computed again while a layer is computed.
     """
-    layers = model.layers / parallel.pipeline
-    embeddings = 2 if parallel.pipeline == 1 and not model.tied_embeddings else 1
-    dense = (layers * model.dense_parameters + embeddings * model.embedding_parameters) / parallel.tensor
-    experts = layers * model.expert_parameters / parallel.expert
-    replicas = (parallel.data, parallel.expert_data) if parallel.sharding == "zero1" else (1, 1)
-    return {
-        "weights": 2 * (dense + experts),
-        "gradients": gradient_bytes * (dense + experts),
-        "optimizer": 12 * (dense / replicas[0] + experts / replicas[1]),
-        "activations": _activations(model, parallel, microbatch, recompute) * _in_flight(parallel, num_microbatches),
-    }
+    layout, activations = job.layout, Activations(job)
+    return tuple(_Stage(job, layout, activations, stage).memory_bytes() for stage in range(job.parallelism.pipeline))
 
 
-def why_not_fitting(needed: dict[str, float], accelerator: Accelerator) -> str:
-    """Empty where it fits; otherwise what is needed, by kind, and what there is."""
-    total, memory = sum(needed.values()), accelerator.memory.typical
-    if total <= memory:
+def fullest_stage(stages: tuple[dict[str, float], ...]) -> int:
+    """The stage that holds the most; the first of several."""
+    return max(range(len(stages)), key=lambda stage: (sum(stages[stage].values()), -stage))
+
+
+def why_not_fitting(job: Job) -> str:
+    """Empty where all stages fit; otherwise what the fullest needs, by kind, what there is and what helps."""
+    stages, accelerator = stages_memory_bytes(job), job.accelerator_entry
+    stage, memory = fullest_stage(stages), accelerator.memory.typical
+    needed = stages[stage]
+    if sum(needed.values()) <= memory:
         return ""
     parts = ", ".join(f"{kind} {amount / _GB:.1f} GB" for kind, amount in needed.items())
+    where = f" on stage {stage} of {len(stages)}" if len(stages) > 1 else ""
+    largest = max(needed, key=lambda kind: needed[kind])
     return (
-        f"{total / _GB:.1f} GB do not fit into the {memory / _GB:.1f} GB of {accelerator.title} ({parts}); "
-        f"largest: {max(needed, key=lambda kind: needed[kind])}. Raise tensor or pipeline, or "
-        "set recompute: full"
+        f"{sum(needed.values()) / _GB:.1f} GB do not fit into the {memory / _GB:.1f} GB of {accelerator.title}{where} "
+        f"({parts}); largest: {largest}. {_advice(job, largest)}, or go on although memory is short with force: true"
     )
 
 
-def _in_flight(parallel: Parallelism, num_microbatches: int) -> float:
-    """Layers' worth of microbatches whose activations the first stage holds, times the layers of a stage."""
-    stages, chunks = parallel.pipeline, parallel.virtual_stages
-    if chunks == 1:
-        return float(min(stages, num_microbatches))
-    return min(stages * (1 + (stages - 1) / (stages * chunks)), num_microbatches)
+def _advice(job: Job, largest: str) -> str:
+    """What makes the largest kind smaller."""
+    p = job.parallelism
+    if largest in ("activations", "buffers"):
+        steps = {
+            "none": "set recompute: full, or selective with recompute_parts, ",
+            "selective": "set recompute: full, ",
+            "full": "",
+        }
+        smaller = "lower micro_batch, " if job.micro_batch > 1 else ""
+        sequence = "set sequence: true, " if p.tensor > 1 and not p.sequence else ""
+        text = f"{steps[job.recompute]}{smaller}{sequence}raise tensor or context"
+        return text[0].upper() + text[1:]
+    degrees = "tensor, pipeline or expert" if job.model.experts else "tensor or pipeline"
+    shards = {"none": "zero1", "zero1": "zero2 or fsdp", "zero2": "fsdp"}.get(p.sharding, "")
+    return f"Raise {degrees}" + (f", set sharding: {shards}" if shards and p.num_replicas > 1 else "")
 
 
-def _activations(model: Model, parallel: Parallelism, microbatch: int, recompute: str) -> float:
-    """Bytes kept per microbatch by the layers of one stage."""
-    tokens, tensor = microbatch * model.sequence, parallel.tensor
-    layers = model.layers / parallel.pipeline
-    unsplit = tensor if parallel.sequence else 1
-    if recompute == "full":
-        return layers * 2 * tokens * model.hidden / unsplit
-    attention = tokens * model.hidden * (8 / tensor + 3 / unsplit)
-    scores = 5 * tokens * model.sequence * model.heads / tensor
-    keeps_scores = model.attention == "unfused" and recompute == "none"
-    norms = 4 * tokens * model.hidden / unsplit
-    return layers * (attention + scores * keeps_scores + norms + _mlp_activations(model, parallel, tokens, unsplit))
+class _Stage:
+    """Memory of an accelerator of one pipeline stage."""
+
+    def __init__(self, job: Job, layout: Layout, activations: Activations, stage: int) -> None:
+        self.job, self.stage = job, stage
+        self.model, self.parallel = job.model, job.parallelism
+        self.layout, self.activations = layout, activations
+        self.chunks = self.layout.chunks(stage)
+        self.has_input = any(self.layout.has_input(stage, chunk) for chunk in self.chunks)
+        self.has_output = any(self.layout.has_output(stage, chunk) for chunk in self.chunks)
+
+    def memory_bytes(self) -> dict[str, float]:
+        """Bytes by kind."""
+        p, gradient = self.parallel, self.job.gradient_bytes
+        layers, edges = self._layer_parameters(), self._edge_parameters()
+        held = (layers[0] + edges, layers[1])
+        whole: Pair = (1, 1)
+        shards, of_weight = (p.num_shards, _SHARD_BYTES) if p.shards_parameters else (whole, _WEIGHT_BYTES)
+        return {
+            "weights": of_weight[self.job.precision] * _shared(layers, shards) + _HALF * edges / shards[0],
+            "gradients": gradient * _shared(held, p.num_shards if p.shards_gradients else whole),
+            "optimizer": _OPTIMIZER * _shared(held, p.num_shards),
+            "activations": self._activation_bytes(),
+            "buffers": self._gathered_bytes() + self._sent_bytes() + self._passing_bytes(),
+        }
+
+    # --- parameters
+
+    def _layer_parameters(self) -> Pair:
+        """Of the layers of a stage, those for further tokens included."""
+        dense = experts = 0.0
+        for chunk in self.chunks:
+            for mixed, count in self._kinds(chunk):
+                of_layer = self._parameters(mixed)
+                dense, experts = dense + count * of_layer[0], experts + count * of_layer[1]
+        return dense + self._num_further * 2 * self.model.hidden**2 / self.parallel.tensor, experts
+
+    def _edge_parameters(self) -> float:
+        """Of embedding and output layer; each is there once. Layers for further tokens look tokens up, too."""
+        model = self.model
+        looks_up = self.has_input or (self.has_output and (model.tied_embeddings or model.mtp_layers > 0))
+        tables = looks_up + (self.has_output and not model.tied_embeddings)
+        return tables * model.embedding_parameters / self.parallel.tensor
+
+    def _parameters(self, mixed: bool) -> Pair:
+        """Of a layer on one rank; routers and products down to a latent width are not split over tensor ranks."""
+        model, p = self.model, self.parallel
+        whole = model.router_parameters if mixed else 0
+        if model.latent:
+            whole += model.hidden * (model.latent.query_rank + model.latent.kv_rank + model.latent.rope_head)
+        rest = model.shared_parameters if mixed else model.mlp_parameters
+        split = model.attention_parameters + (model.router_parameters if mixed else 0) + rest - whole
+        experts = model.expert_parameters if mixed else 0
+        return whole + split / p.tensor, experts / (p.expert * p.expert_tensor)
+
+    @property
+    def _num_further(self) -> int:
+        """Layers for further tokens of a stage."""
+        return self.model.mtp_layers * sum(self.layout.has_output(self.stage, chunk) for chunk in self.chunks)
+
+    def _kinds(self, chunk: int) -> tuple[tuple[bool, int], ...]:
+        """(has experts, number of layers) of a chunk, layers for further tokens included."""
+        layers = self.layout.layers(self.stage, chunk)
+        mixed = self._num_mixed(layers)
+        further = self.model.mtp_layers * self.layout.has_output(self.stage, chunk)
+        last = self.model.has_experts(self.model.layers - 1)
+        return (False, len(layers) - mixed + further * (not last)), (True, mixed + further * last)
+
+    def _num_mixed(self, layers: range) -> int:
+        """Layers with experts."""
+        experts = self.model.experts
+        if not experts:
+            return 0
+        before = [max(end - experts.first_dense, 0) // experts.every for end in (layers.start, layers.stop)]
+        return before[1] - before[0]
+
+    # --- activations
+
+    def _activation_bytes(self) -> float:
+        """At the moment of a step when they are most."""
+        order = SCHEDULES[self.job.schedule].order(
+            self.stage, self.parallel.pipeline, self.job.num_microbatches, self.parallel.virtual_stages
+        )
+        kept = np.array([self._kept_bytes(chunk) for chunk in self.chunks])
+        for_weights = np.array([self._weight_bytes(chunk) for chunk in self.chunks])
+        return most_held(order, kept, for_weights)
+
+    def _kept_bytes(self, chunk: int) -> float:
+        """Of a microbatch in a chunk, from its forward pass on."""
+        repeated = self._num_repeated(chunk)
+        total = 0.0
+        for mixed, count in self._kinds(chunk):
+            again = min(repeated[mixed], count)
+            if count:
+                total += again * self.activations.layer_bytes(mixed, True)
+                total += (count - again) * self.activations.layer_bytes(mixed, False)
+        if self.layout.has_input(self.stage, chunk):
+            total += self.activations.input_bytes()
+        if self.layout.has_output(self.stage, chunk):
+            total += (1 + self.model.mtp_layers) * self.activations.output_bytes()
+            total += self.model.mtp_layers * self.activations.join_bytes()
+        return total
+
+    def _weight_bytes(self, chunk: int) -> float:
+        """Of a microbatch in a chunk, between gradients of inputs and gradients of weights."""
+        total = sum(count * self.activations.weight_bytes(mixed) for mixed, count in self._kinds(chunk) if count)
+        if self.layout.has_output(self.stage, chunk):
+            total += (1 + self.model.mtp_layers) * self.activations.output_weight_bytes()
+            total += self.model.mtp_layers * self.activations.join_weight_bytes()
+        return total
+
+    def _num_repeated(self, chunk: int) -> tuple[int, int]:
+        """Layers without and with experts that are computed again: a stage's first ones, chunk after chunk."""
+        kinds = dict(self._kinds(chunk))
+        if self.job.recompute == "none":
+            return 0, 0
+        if not self.job.recompute_layers:
+            return kinds[False], kinds[True]
+        left = self.job.recompute_layers
+        for earlier in self.chunks:
+            layers = self.layout.layers(self.stage, earlier)
+            chosen = layers[: max(left, 0)]
+            if earlier == chunk:
+                mixed = self._num_mixed(chosen)
+                return len(chosen) - mixed, mixed
+            left -= len(layers)
+        raise AssertionError(f"chunk {chunk} is none of stage {self.stage}")
+
+    # --- buffers
+
+    def _gathered_bytes(self) -> float:
+        """With sharding: the two largest layers whole, one computed and one gathered ahead; a layer's gradients."""
+        p = self.parallel
+        if not p.shards_gradients:
+            return 0.0
+        units = sorted(self._units(), reverse=True)
+        gathered = sum(units[:2]) * _WEIGHT_BYTES[self.job.precision] if p.shards_parameters else 0.0
+        return gathered + units[0] * self.job.gradient_bytes
+
+    def _units(self) -> list[float]:
+        """Parameters of what is gathered together, as far as it is shared: the two largest layers of a kind, edges."""
+        counts = {mixed: sum(dict(self._kinds(chunk))[mixed] for chunk in self.chunks) for mixed in (False, True)}
+        dense, experts = (shards > 1 for shards in self.parallel.num_shards)
+        units = [0.0]
+        for mixed, count in counts.items():
+            of_layer = self._parameters(mixed)
+            units += [of_layer[0] * dense + of_layer[1] * experts] * min(count, 2)
+        edge = self.model.embedding_parameters / self.parallel.tensor * dense
+        return units + [edge] * (self.has_input + self.has_output)
+
+    def _sent_bytes(self) -> float:
+        """Of what is sent: hidden states to and from neighbours, gathered ones of tensor ranks, keys, experts' rows."""
+        p, acts = self.parallel, self.activations
+        whole = acts.tokens * self.model.hidden
+        total = 2 * 2 * acts.values * (p.pipeline > 1) + 2 * whole * (p.tensor > 1)
+        if p.context > 1:
+            total += acts.key_values * (p.context if p.context_exchange == "all_gather" else 2)
+        if p.expert * p.expert_tensor > 1 and any(dict(self._kinds(chunk))[True] for chunk in self.chunks):
+            total += 2 * acts.rows * self.model.hidden
+        return _HALF * total
+
+    def _passing_bytes(self) -> float:
+        """The larger of a layer computed again and the logits in 16 bit: they are never there together."""
+        repeated = [
+            self.activations.repeated_bytes(bool(mixed))
+            for chunk in self.chunks
+            for mixed, count in enumerate(self._num_repeated(chunk))
+            if count
+        ]
+        return max([*repeated, _HALF * self.activations.logits * self.has_output])
 
 
-def _mlp_activations(model: Model, parallel: Parallelism, tokens: int, unsplit: int) -> float:
-    if model.experts:
-        rows = tokens * model.experts.per_token / parallel.tensor
-        return rows * (4 * model.hidden + 6 * model.experts.width)
-    inner = (6 if model.gated_mlp else 4) * model.mlp_width
-    return tokens * (inner / parallel.tensor + 3 * model.hidden / unsplit)
+def _shared(parameters: Pair, shards: Pair) -> float:
+    return parameters[0] / shards[0] + parameters[1] / shards[1]
+
+
+def most_held(order: Array, kept: Array, for_weights: Array) -> float:
+    """The most that a stage holds at a time, over the passes of a step.
+
+    A chunk's part is held from its FORWARD until its BACKWARD or INPUT is done, then what WEIGHT needs until that is
+    done. Passes that run together hold together.
+
+    Args:
+        order: int32[passes, 4], as a schedule gives it.
+        kept: float64[chunks], held of a microbatch from FORWARD on.
+        for_weights: float64[chunks], held between INPUT and WEIGHT.
+
+    Returns:
+        In the unit of the amounts.
+    """
+    kind, chunk = order[:, 0], order[:, 1]
+    moment = np.cumsum(order[:, 3] == 0) - (order[0, 3] == 0)
+    taken = np.where(kind == FORWARD, kept[chunk], 0.0)
+    freed = np.select(
+        [kind == BACKWARD, kind == INPUT, kind == WEIGHT],
+        [kept[chunk], kept[chunk] - for_weights[chunk], for_weights[chunk]],
+        0.0,
+    )
+    taken_by, freed_by = (np.bincount(moment, weights=amounts) for amounts in (taken, freed))
+    return float(np.max(np.cumsum(taken_by) - np.cumsum(freed_by) + freed_by))

@@ -11,7 +11,7 @@ from cluster_sim.tables import Array
 Dimension = Literal["tensor", "context", "data", "pipeline"]
 Sharding = Literal["none", "zero1", "zero2", "zero3", "fsdp", "hsdp"]
 #: From neighbours to the farthest, as Megatron-Core places them.
-DIMENSIONS: tuple[Dimension, Dimension, Dimension, Dimension] = ("tensor", "context", "data", "pipeline")
+DIMENSIONS: tuple[Dimension, ...] = ("tensor", "context", "data", "pipeline")
 
 
 class Parallelism(Spec):
@@ -54,7 +54,7 @@ class Parallelism(Spec):
     bucket_parameters: int = Field(40_000_000, ge=0)
     overlap_tensor_ratio: Ratio = Field(0.0, ge=0, le=1)
     overlap_experts: bool = False
-    order: tuple[Dimension, Dimension, Dimension, Dimension] = DIMENSIONS
+    order: tuple[Dimension, ...] = DIMENSIONS
 
     @model_validator(mode="after")
     def _divides(self) -> "Parallelism":

@@ -209,7 +209,7 @@ def test_a_number_out_of_range_is_refused_at_its_line(refused, tmp_path, edit, p
 @pytest.mark.parametrize(
     ("edits", "place", "words"),
     [
-        ([("data: 16", "data: 8")], "7: job.accelerators", ("tensor 2 x pipeline 2 x data 8 is 32, not 64", "change")),
+        ([("data: 16", "data: 8")], "7: job.accelerators", ("tensor 2 x context 1 x pipeline 2 x data 8 is 32, not 64", "change")),
         ([("layers: 4", "layers: 5")], "17: job.parallelism.pipeline", ("layers 5", "pipeline 2")),
         ([("    heads: 8", "    heads: 8\n    kv_heads: 1")], "17: job.parallelism.tensor", ("kv_heads 1", "tensor 2")),
         ([(MODEL_KEYS, MODEL_KEYS + "\n    experts: {count: 6, per_token: 2, width: 64}"),
@@ -231,7 +231,7 @@ def test_a_number_out_of_range_is_refused_at_its_line(refused, tmp_path, edit, p
         ([("pipeline: 2", "pipeline: 2\n    virtual_stages: 2")], "22: job.schedule", ("use 'interleaved'",)),
         ([("hidden: 512", "hidden: 65536")], "8: job.accelerator",
          ("memory", "do not fit into the 80.0 GB of NVIDIA H100", "weights 103.1 GB", "gradients", "optimizer",
-          "activations", "largest: gradients", "set recompute: full")),
+          "activations", "stage 0 of 2", "largest: gradients", "set sharding: zero2 or fsdp", "force: true")),
         ([("pipeline: 2", "pipeline: 2\n    order: [tensor, data, data]")], "15: job.parallelism",
          ("order", "once each")),
         ([("host_leaf: 800g-dsp-dr8", "host_leaf: {lower: dac-800g, upper: 800g-dsp-dr8}")],

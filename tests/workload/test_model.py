@@ -220,23 +220,6 @@ def test_hardware_flop_is_equation_3_of_the_megatron_paper(layers, hidden, heads
     assert job.hardware_flop == pytest.approx(expected, rel=1e-12)
 
 
-def test_activations_are_those_of_korthikanti_et_al():
-    """s b h (34 + 5 a s / h) bytes a layer without parallelism; 34 / t of it with t-fold tensor and sequence."""
-    from cluster_sim.workload.memory import _activations
-
-    model = Model(
-        layers=1, hidden=6144, heads=64, vocabulary=51200, sequence=2048, attention="unfused", tied_embeddings=True
-    )
-    sbh = 2048 * 4 * 6144
-    whole = _activations(model, Parallelism(sequence=False), 4, "none")
-    assert whole == pytest.approx(sbh * (34 + 5 * 64 * 2048 / 6144))
-    split = _activations(model, Parallelism(tensor=8, sequence=True), 4, "selective")
-    assert split == pytest.approx(sbh * 34 / 8)
-    without_sequence = _activations(model, Parallelism(tensor=8, sequence=False), 4, "selective")
-    assert without_sequence == pytest.approx(sbh * (10 + 24 / 8))
-    assert _activations(model, Parallelism(tensor=8, sequence=True), 4, "full") == pytest.approx(2 * sbh / 8)
-
-
 def test_the_shipped_jobs_are_the_ones_of_the_question():
     compare = load_config("configs/compare-trillion.yaml").compare
     gpt, moe = compare.jobs["gpt-1t"], compare.jobs["moe-1t"]
