@@ -4,17 +4,20 @@ from cluster_sim.reports.drawing import draw_fabric
 from cluster_sim.reports.errors import errors
 from cluster_sim.reports.fabric import fabric_table, findings
 from cluster_sim.reports.figure import draw_comparison
+from cluster_sim.reports.pipeline import draw_pipeline, pipeline_figure
 from cluster_sim.reports.table import ranking, step
 from cluster_sim.reports.text import engineering, percent, seconds
 
 __all__ = [
     "draw_comparison",
     "draw_fabric",
+    "draw_pipeline",
     "engineering",
     "errors",
     "fabric_table",
     "findings",
     "percent",
+    "pipeline_figure",
     "ranking",
     "seconds",
     "step",

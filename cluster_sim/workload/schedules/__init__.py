@@ -8,8 +8,11 @@ from cluster_sim.workload.schedules.base import (
     WEIGHT,
     PipelineSchedule,
 )
+from cluster_sim.workload.schedules.dualpipe import dualpipe
+from cluster_sim.workload.schedules.gpipe import gpipe
 from cluster_sim.workload.schedules.interleaved import interleaved
 from cluster_sim.workload.schedules.one_f_one_b import one_f_one_b
+from cluster_sim.workload.schedules.zero_bubble import zb_h1
 
 __all__ = [
     "BACKWARD",
@@ -18,6 +21,9 @@ __all__ = [
     "SCHEDULES",
     "WEIGHT",
     "PipelineSchedule",
+    "dualpipe",
+    "gpipe",
     "interleaved",
     "one_f_one_b",
+    "zb_h1",
 ]

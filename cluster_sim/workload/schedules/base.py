@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
 from cluster_sim.core import Registry
 from cluster_sim.tables import Array
 
@@ -59,3 +61,8 @@ def pipeline_schedule(name: str, is_two_way: bool = False) -> Callable[[Order], 
         return order
 
     return add
+
+
+def passes(kind: int, chunk: Array, microbatch: Array) -> Array:
+    """int32[n, 4]: passes of one kind, none joined."""
+    return np.stack([np.full_like(chunk, kind), chunk, microbatch, np.zeros_like(chunk)], axis=1).astype(np.int32)

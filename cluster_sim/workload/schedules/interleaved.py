@@ -4,8 +4,8 @@ import numpy as np
 
 from cluster_sim.core import InputError
 from cluster_sim.tables import Array
-from cluster_sim.workload.schedules.base import BACKWARD, FORWARD, pipeline_schedule
-from cluster_sim.workload.schedules.one_f_one_b import in_steady_state, passes
+from cluster_sim.workload.schedules.base import BACKWARD, FORWARD, passes, pipeline_schedule
+from cluster_sim.workload.schedules.one_f_one_b import in_steady_state
 
 
 @pipeline_schedule("interleaved")

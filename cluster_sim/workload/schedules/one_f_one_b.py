@@ -4,7 +4,7 @@ import numpy as np
 
 from cluster_sim.core import InputError
 from cluster_sim.tables import Array
-from cluster_sim.workload.schedules.base import BACKWARD, FORWARD, pipeline_schedule
+from cluster_sim.workload.schedules.base import BACKWARD, FORWARD, passes, pipeline_schedule
 
 
 @pipeline_schedule("1f1b")
@@ -19,11 +19,6 @@ def _passes(num_microbatches: int) -> tuple[Array, Array]:
     microbatch = np.arange(num_microbatches)
     zeros = np.zeros_like(microbatch)
     return passes(FORWARD, zeros, microbatch), passes(BACKWARD, zeros, microbatch)
-
-
-def passes(kind: int, chunk: Array, microbatch: Array) -> Array:
-    """int32[n, 4]: passes of one kind, none joined."""
-    return np.stack([np.full_like(chunk, kind), chunk, microbatch, np.zeros_like(chunk)], axis=1).astype(np.int32)
 
 
 def in_steady_state(warm_up: int, forward: Array, backward: Array) -> Array:
