@@ -66,20 +66,26 @@ def _add(rows: _Rows, segment: Segment, role: int, after: Sequence[int]) -> int:
 
 
 def _together(one: _Rows, other: _Rows) -> _Rows:
-    """Two passes whose rows take turns: while one communicates, the other computes."""
-    order = sorted(
-        [((at + 0.5) / len(part.segments), number, at) for number, part in enumerate((one, other))
-         for at in range(len(part.segments))]
-    )  # fmt: skip
-    place = {(number, at): row for row, (_, number, at) in enumerate(order)}
+    """Two passes whose rows take turns: while one communicates, the other computes. They begin and end as one."""
     parts = (one, other)
+    order = sorted(
+        ((at + 0.5) / len(part.segments), number, at)
+        for number, part in enumerate(parts)
+        for at in range(len(part.segments))
+    )
+    place = {(number, at): row for row, (_, number, at) in enumerate(order)}
+    role = [parts[number].role[at] for _, number, at in order]
+    waited = [row for row, what in enumerate(role) if what == WAIT]
+    edges = [(place[n, a], place[n, b]) for n, part in enumerate(parts) for a, b in part.edges]
+    edges += [(waited[0], place[n, part.entry[0]]) for n, part in enumerate(parts)]
+    edges += [(place[n, part.exit[0]], waited[-1]) for n, part in enumerate(parts)]
     return _Rows(
-        [parts[number].segments[at] for _, number, at in order],
-        [parts[number].role[at] for _, number, at in order],
-        [number for _, number, _ in order],
-        [(place[n, a], place[n, b]) for n, part in enumerate(parts) for a, b in part.edges],
-        [place[n, part.entry[0]] for n, part in enumerate(parts)],
-        [place[n, part.exit[0]] for n, part in enumerate(parts)],
+        segments=[parts[number].segments[at] for _, number, at in order],
+        role=role,
+        part=[number for _, number, _ in order],
+        edges=[(before, after) for before, after in edges if before != after],
+        entry=[waited[0]] * 2,
+        exit=[waited[-1]] * 2,
     )
 
 

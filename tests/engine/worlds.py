@@ -1,5 +1,7 @@
 """Small worlds for engine tests: fabrics, and schedules written down by hand."""
 
+from itertools import pairwise
+
 import numpy as np
 
 from cluster_sim.backend import choose_backend
@@ -10,7 +12,6 @@ from cluster_sim.routing import Spray
 from cluster_sim.tables import COMPUTE, NONE, PP, Collective, Schedule, Traffic, grouped
 from cluster_sim.topology import Clos, Equipment, OcsSpine
 from cluster_sim.workload import PHASES, Experts, Job, Model, Parallelism, Program, Segment, assemble, plan
-from cluster_sim.workload.schedules import BACKWARD, FORWARD
 
 INTERCONNECT = Interconnect(
     port_rate_bytes_per_s=100e9,
@@ -31,7 +32,7 @@ def small_job(**changes):
         target = next(
             d for d, spec in ((job, Job), (parallel, Parallelism), (model, Model)) if name in spec.model_fields
         )
-        target[name] = value
+        (model if name == "sequence" and not isinstance(value, bool) else target)[name] = value
     return Job(model=Model(**model), parallelism=Parallelism(**parallel), **job)
 
 
@@ -53,8 +54,8 @@ def run_job(job, topology=None, backend="numba", routing=None, fuse=True):
     return schedule, Simulation(schedule, routes, chosen).run(), routes
 
 
-def free_pipeline(num_stages, num_microbatches, forward_s, backward_s, num_chunks=1):
-    """(schedule, routes, fabric) of a pipeline whose passes take the given times and whose messages are empty."""
+def free_pipeline(num_stages, num_microbatches, times_s, schedule="1f1b", num_chunks=1):
+    """(schedule, program) of a pipeline whose messages are empty; ``times_s`` of its passes by kind."""
     job = small_job(
         layers=num_stages * num_chunks,
         tensor=1,
@@ -63,22 +64,23 @@ def free_pipeline(num_stages, num_microbatches, forward_s, backward_s, num_chunk
         accelerators=num_stages,
         global_batch=num_microbatches,
         virtual_stages=num_chunks,
-        schedule="interleaved" if num_chunks > 1 else "1f1b",
+        schedule=schedule,
         sharding="none",
     )
     program = Program(job)
-    kinds = {FORWARD: forward_s, BACKWARD: backward_s}
     for stage in range(num_stages):
         for chunk in range(num_chunks):
-            for kind, seconds in kinds.items():
+            for kind, seconds in times_s.items():
                 for special in (0, 1):
                     program.passes[stage, chunk, kind, special] = (Segment(compute_s=seconds),)
-        for other, backward in (((stage + 1) % num_stages, 0), ((stage - 1) % num_stages, 1)):
-            empty = Collective(f"empty {stage}", PP, "point_to_point", stage, 1, Traffic.none(), 0.0, 2)
-            program.collectives.append(empty)
-            program.sends[stage, other, backward] = len(program.collectives) - 1
-        program.gathers[stage] = program.reduces[stage] = []
+        program.gathers[stage], program.reduces[stage] = [], []
         program.optimizer_s[stage] = 0.0
+    for way in program.schedule.ways(num_stages, num_chunks):
+        for (stage, _), (after, _) in pairwise(way):
+            for hop in ((stage, after, 0), (after, stage, 1)):
+                empty = Collective(f"empty {hop}", PP, "point_to_point", hop[0], 1, Traffic.none(), 0.0, 2)
+                program.collectives.append(empty)
+                program.sends[hop] = len(program.collectives) - 1
     return assemble(program, {}), program
 
 
