@@ -12,8 +12,8 @@ DEFAULTS = {
     "source": "here",
 }  # fmt: skip
 MIXTURE = {
-    "model": "mixtral-8x7b", "kv_heads": 8, "vocab": 32000, "experts": 8, "experts_per_token": 2, "moe_ffn_hidden": 14336,
-    "shared_experts": 0, "num_dense_layers": 0,
+    "model": "mixtral-8x7b", "kv_heads": 8, "vocab": 32000, "experts": 8, "experts_per_token": 2,
+    "moe_ffn_hidden": 14336, "shared_experts": 0, "num_dense_layers": 0,
 }  # fmt: skip
 LATENT = {
     "model": "deepseek-v3", "layers": 61, "hidden": 7168, "ffn_hidden": 18432, "heads": 128, "kv_heads": 128,

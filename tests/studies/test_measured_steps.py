@@ -8,7 +8,6 @@ import pytest
 from cluster_sim.core import ConfigError
 from cluster_sim.studies.measured_steps import NEEDED, OPTIONAL, is_table_of_steps, read_steps
 from cluster_sim.workload import MOST_ACCELERATORS
-
 from tests.studies.steps import DEFAULTS, MIXTURE, table
 
 MEASURED = Path(__file__).parents[3] / "shared" / "data" / "measured"
