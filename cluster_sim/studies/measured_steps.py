@@ -38,6 +38,10 @@ ATTENTIONS = ("mha", "gqa", "mqa", "mla")
 
 #: More than any number of a table; parameters of a model stay far below 2**63 with it.
 _MOST = 2**31 - 1
+#: More than any model has; each of them is looked at.
+_MOST_LAYERS = 2**14 - 1
+#: Passes of a stage in one step; their order is an array.
+_MOST_PASSES = 2**20
 #: How far a printed rate may be from what the step time says: some count a part of the accelerators.
 _RATE_FACTOR = 3.0
 
@@ -204,7 +208,7 @@ class _Row(Row):
         if gated is None:
             self.wrong("gated_mlp: is empty; 1 = three matrices (SwiGLU), 0 = two")
         return {
-            **{name: self._size(name) for name in ("layers", "hidden")}, "heads": heads,
+            "layers": self.count("layers", most=_MOST_LAYERS), "hidden": self._size("hidden"), "heads": heads,
             "ffn_hidden": self._size("ffn_hidden", 0 if has_experts else None),
             "kv_heads": self._size("kv_heads", heads), "head_dim": self._size_or_none("head_dim"),
             "vocabulary": self._size("vocab"), "sequence": self._size("seq_len"), "gated_mlp": bool(gated),
@@ -246,12 +250,15 @@ class _Row(Row):
         """What has to fit together in a row whose cells can be read."""
         row = MeasuredStep(**read)
         product = row.data * row.tensor * row.pipeline * row.context
-        rows = row.data * (row.micro_batch or 1)
+        rows, chunks = row.data * (row.micro_batch or 1), row.virtual_stages or 1
         checks = (
             (product == row.num_accelerators, f"num_accelerators: dp {row.data} x tp {row.tensor} x pp {row.pipeline} "
              f"x cp {row.context} is {product}, not {row.num_accelerators}; correct one of them"),
             (row.global_batch % rows == 0, f"global_batch_sequences: {row.global_batch} is not a multiple of dp "
              f"{row.data} x micro_batch_sequences {row.micro_batch or 1}; correct one of them"),
+            (chunks <= row.layers, f"vpp: {chunks} is more than layers {row.layers}; correct one of them"),
+            (row.global_batch // rows * chunks <= _MOST_PASSES, f"global_batch_sequences: {row.global_batch // rows} "
+             f"microbatches are too many; at most {_MOST_PASSES} passes of a stage, correct it or the micro batch"),
             (row.heads % row.kv_heads == 0,
              f"kv_heads: heads {row.heads} is not a multiple of kv_heads {row.kv_heads}; correct one of them"),
             (row.num_accelerators % (row.pipeline * row.expert) == 0, f"ep: {row.expert} does not divide the "

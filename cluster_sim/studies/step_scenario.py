@@ -5,24 +5,17 @@ that are understood (``step_notes``), habits of the software (``software``), fac
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 from pydantic import ValidationError
 
-from cluster_sim.catalogue import ModelFacts, accelerator
 from cluster_sim.config import Scenario
-from cluster_sim.studies.machines import CATALOGUED
 from cluster_sim.studies.measured_steps import MeasuredStep
 from cluster_sim.studies.model_facts import Facts, facts_of
 from cluster_sim.studies.software import Software, software_of
 from cluster_sim.studies.step_fabric import StepFabric, step_fabric
-from cluster_sim.studies.step_notes import Hints, hints_of
-from cluster_sim.workload import SCHEDULES, Algorithms, Experts, Job, Latent, Model, Parallelism
-
-#: Megatron pads vocabularies to multiples of this times the tensor ranks.
-_VOCABULARY_UNIT = 128
-#: Schedules in which each rank holds a chunk of layers for each of two ways.
-_TWO_WAY = ("dualpipe",)
+from cluster_sim.studies.step_job import is_about_memory, job_of
+from cluster_sim.studies.step_notes import hints_of
+from cluster_sim.workload import SCHEDULES, Job
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +62,7 @@ def scenario_of(row: MeasuredStep, beside: Facts | None = None) -> StepScenario:
     if hints.schedule and hints.schedule not in SCHEDULES.names:
         return StepScenario(row, None, "", software.title, told, f"the schedule {hints.schedule!r} is not known")
     try:
-        job, more = _job(row, hints, software, facts)
+        job, more = job_of(row, hints, software, facts)
     except ValidationError as error:
         return StepScenario(row, None, "", software.title, told, _reasons(error))
     return StepScenario(row, _scenario(row, job, fabric), fabric.network, software.title, (*told, *more))
@@ -93,146 +86,10 @@ def _scenario(row: MeasuredStep, job: Job, fabric: StepFabric) -> Scenario:
     )  # fmt: skip
 
 
-def _job(row: MeasuredStep, hints: Hints, software: Software, facts: ModelFacts) -> tuple[Job, tuple[str, ...]]:
-    """(the job, what is assumed about it); ValidationError where it cannot be simulated."""
-    parallelism, split_told = _parallelism(row, hints, software)
-    recompute, recompute_told = _recompute(row, hints)
-    precision = row.precision or hints.precision
-    told = [*split_told, *recompute_told, *([] if precision else ["precision bf16"])]
-    if row.micro_batch is None:
-        told.append("micro batch 1")
-    fields: dict[str, Any] = {
-        "accelerators": row.num_accelerators, "accelerator": CATALOGUED[row.accelerator],
-        "model": _model(row, software, facts), "parallelism": parallelism, "global_batch": row.global_batch,
-        "micro_batch": row.micro_batch or 1, "schedule": _schedule(parallelism, hints),
-        "precision": precision or "bf16", **recompute, "launches": _launches(row, hints, software),
-        "gradients": software.gradients, "algorithms": _algorithms(row, hints),
-    }  # fmt: skip
-    job, too_large = _checked(fields)
-    return job, (*told, *too_large)
-
-
-def _checked(fields: dict[str, Any]) -> tuple[Job, tuple[str, ...]]:
-    """The job, even where memory is expected not to be enough, as it has run."""
-    try:
-        return Job(**fields), ()
-    except ValidationError as error:
-        if not all(map(_is_memory, error.errors(include_url=False))):
-            raise
-        return Job.model_construct(**fields), ("ran, though more memory is expected than there is",)
-
-
-def _is_memory(detail: Any) -> bool:
-    return detail["loc"] == ("accelerator",) and "memory: " in detail["msg"]
-
-
-def _model(row: MeasuredStep, software: Software, facts: ModelFacts) -> Model:
-    latent = None
-    if row.attention == "mla":
-        latent = Latent(
-            query_rank=facts.query_rank, kv_rank=facts.kv_rank, nope_head=facts.nope_head, rope_head=facts.rope_head,
-            value_head=facts.value_head,
-        )  # fmt: skip
-    unit = _VOCABULARY_UNIT * row.tensor if software.pads_vocabulary else 1
-    return Model(
-        layers=row.layers, hidden=row.hidden, heads=row.heads, kv_heads=0 if latent else row.kv_heads,
-        head_dim=0 if latent else row.head_dim or 0, latent=latent, ffn_hidden=row.ffn_hidden, gated_mlp=row.gated_mlp,
-        vocabulary=-(-row.vocabulary // unit) * unit, sequence=row.sequence, experts=_experts(row, facts),
-        tied_embeddings=facts.tied_embeddings, window=facts.window,
-        window_every=facts.window_every if facts.window else 1, mtp_layers=facts.mtp_layers,
-        attention=software.attention, counted_attention="full" if row.counts_full_attention else "causal",
-    )  # fmt: skip
-
-
-def _experts(row: MeasuredStep, facts: ModelFacts) -> Experts | None:
-    """Dense layers lead, unless the model is known to have experts in every so manyth layer."""
-    if not row.experts:
-        return None
-    every = facts.expert_every or 1
-    return Experts(
-        count=row.experts, per_token=row.experts_per_token, width=row.expert_ffn_hidden, shared=row.shared_experts,
-        first_dense=row.dense_layers if every == 1 else 0, every=every,
-    )  # fmt: skip
-
-
-def _parallelism(row: MeasuredStep, hints: Hints, software: Software) -> tuple[Parallelism, tuple[str, ...]]:
-    sharding, shard, told = _sharding(row, hints)
-    chunks = row.virtual_stages or 1
-    if row.virtual_stages is None and row.pipeline > 1 and hints.schedule not in _TWO_WAY:
-        told.append("vpp 1")
-    if hints.schedule in _TWO_WAY:
-        chunks = 2
-    elif chunks > 1 and row.pipeline == 1:
-        chunks = 1
-        told.append("vpp 1, as there is no pipeline")
-    sequence = row.sequence_parallel
-    if sequence is None and row.tensor > 1:
-        told.append("sp 1")
-    split = Parallelism(
-        tensor=row.tensor, context=row.context, pipeline=row.pipeline, data=row.data, expert=row.expert,
-        expert_tensor=hints.expert_tensor or 1, virtual_stages=chunks,
-        edges_are_layers=row.pipeline > 1 and row.layers % (row.pipeline * chunks) > 0,
-        sequence=row.tensor > 1 if sequence is None else sequence, sharding=sharding, shard=shard,
-        overlap_gradients=sharding in software.overlapped, overlap_parameters=software.gathers_ahead,
-        overlap_tensor_ratio=_hidden_ratio(row, hints, software), overlap_experts=hints.hides_experts,
-    )  # fmt: skip
-    return split, tuple(told)
-
-
-def _hidden_ratio(row: MeasuredStep, hints: Hints, software: Software) -> float:
-    """Said to be overlapped: in as many pieces as there are tensor ranks, all but one of them behind products."""
-    return 1 - 1 / row.tensor if hints.hides_tensor else software.hidden_ratio(row.tensor)
-
-
-def _sharding(row: MeasuredStep, hints: Hints) -> tuple[Any, int, list[str]]:
-    """(sharding, ranks that share a copy where those are not all, what is assumed)."""
-    ranks = row.data * row.context
-    sharding, told = (row.sharding, []) if row.sharding else ("zero1", ["sharding zero1"])
-    if sharding not in ("fsdp", "hsdp"):
-        return sharding, 1, told
-    shard = hints.shard
-    if not shard and sharding == "hsdp":
-        shard = row.accelerators_per_node or int(accelerator(CATALOGUED[row.accelerator]).accelerators_per_host.typical)
-        told.append(f"hsdp over the {shard} accelerators of a server")
-    return ("hsdp", shard, told) if 1 < shard < ranks else ("fsdp", 1, told)
-
-
-def _recompute(row: MeasuredStep, hints: Hints) -> tuple[dict[str, Any], list[str]]:
-    """(fields of the job, what is assumed)."""
-    if not row.recompute and hints.recomputed_ratio is not None:
-        of_stage = -(-row.layers // row.pipeline)
-        layers = round(hints.recomputed_ratio * of_stage)
-        what = {"recompute": "full", "recompute_layers": layers % of_stage} if layers else {"recompute": "none"}
-        return what, [f"{layers} of {of_stage} layers of a stage are recomputed, from HFU / MFU"]
-    if not row.recompute:
-        recompute = "full" if CATALOGUED[row.accelerator].startswith("a100") else "none"
-        return {"recompute": recompute}, [f"recompute {recompute}"]
-    if row.recompute == "selective":
-        parts = hints.recompute_parts
-        told = [] if parts else ["recompute of the attention core"]
-        return {"recompute": "selective", "recompute_parts": parts or ("core",)}, told
-    return {"recompute": row.recompute}, []
-
-
-def _schedule(parallelism: Parallelism, hints: Hints) -> str:
-    return hints.schedule or ("interleaved" if parallelism.virtual_stages > 1 else "1f1b")
-
-
-def _launches(row: MeasuredStep, hints: Hints, software: Software) -> str:
-    generation = accelerator(CATALOGUED[row.accelerator]).compute
-    by_habit = software.graphs_from and generation.startswith(software.graphs_from) and row.pipeline == 1
-    return "graph" if hints.has_graphs or by_habit else software.launches
-
-
-def _algorithms(row: MeasuredStep, hints: Hints) -> Algorithms:
-    """Dispatchers that go by server send along rails; without experts it makes no difference."""
-    return Algorithms(all_to_all="hierarchical_all_to_all") if hints.has_deep_dispatch and row.experts else Algorithms()
-
-
 def _reasons(error: ValidationError) -> str:
     """Every reason but memory, which is none."""
     return "; ".join(
         f"{'.'.join(map(str, detail['loc']))}: {detail['msg'].removeprefix('Value error, ')}"
         for detail in error.errors(include_url=False)
-        if not _is_memory(detail)
+        if not is_about_memory(detail)
     )

@@ -135,6 +135,8 @@ def test_a_mistyped_column_is_told_from_both_sides(tmp_path):
         ({**MIXTURE, "moe_ffn_hidden": ""}, "moe_ffn_hidden: expected a whole number"),
         ({**MIXTURE, "num_dense_layers": 32}, "num_dense_layers: 32 leaves none"),
         ({**MIXTURE, "ep": 32}, "ep: 32 does not divide the 16 accelerators"),
+        ({"vpp": 33}, "vpp: 33 is more than layers 32"), ({"layers": 10**6}, "layers: expected a whole number from 1"),
+        ({"global_batch_sequences": 2**24}, "global_batch_sequences: 2097152 microbatches are too many"),
         ({"micro_batch_sequences": 0}, "micro_batch_sequences: expected a whole number"),
         ({"tokens_per_s_per_accelerator": "fast"}, "tokens_per_s_per_accelerator: expected a finite number"),
         ({"model_tflops_per_accelerator": "x"}, "model_tflops_per_accelerator: expected a finite number"),

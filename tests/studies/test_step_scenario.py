@@ -118,6 +118,11 @@ def test_latent_attention_has_the_widths_of_the_catalogue(tmp_path):
     assert made.model.parameters == pytest.approx(671.0e9, rel=1e-3)
 
 
+def test_a_model_that_is_known_for_latent_attention_needs_no_column_that_says_so(tmp_path):
+    with_it, without = (job(tmp_path, **{**LATENT, "attention": said}, pp=1, tp=1, dp=64) for said in ("mla", ""))
+    assert with_it == without
+
+
 def test_latent_attention_of_an_unknown_model_is_assumed_to_be_as_usual(tmp_path):
     done = described(tmp_path, **{**LATENT, "model": "mine"}, pp=1, tp=1, dp=64)
     assert done.scenario.job.model.latent.kv_rank == 512
