@@ -35,6 +35,7 @@ def _read(path: Path) -> Facts:
     names, lines = read_lines(path)
     problems = Problems(path)
     told = missing_columns(names, _NEEDED, f"a file {_FILE} beside a table of training steps")
+    told = [f"{message}; rename the file if it is something else" for message in told]
     for message in (*told, *repeated_columns(names, (*_NEEDED, *_COLUMNS.values(), "notes"))):
         problems.add(1, message)
     problems.stop()

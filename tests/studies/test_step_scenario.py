@@ -163,6 +163,11 @@ def test_no_file_beside_the_table_is_no_mistake(tmp_path):
     assert facts_beside(tmp_path / "table.csv") == {}
 
 
+def test_another_file_of_that_name_is_told(tmp_path):
+    with pytest.raises(ConfigError, match="column 'model' is missing; .* rename the file if it is something else"):
+        facts_beside(models_csv(tmp_path, "a,1", header="name,price"))
+
+
 def test_mistakes_beside_the_table_are_told_at_once(tmp_path):
     path = models_csv(tmp_path, "a,yes,0,", ",1,0,", "b,1,x,", "b,1,0,", "c,1")
     with pytest.raises(ConfigError) as caught:
