@@ -164,7 +164,7 @@ def test_no_file_beside_the_table_is_no_mistake(tmp_path):
 
 
 def test_another_file_of_that_name_is_told(tmp_path):
-    with pytest.raises(ConfigError, match="column 'model' is missing; .* rename the file if it is something else"):
+    with pytest.raises(ConfigError, match=r"column 'model' is missing; .* rename the file if it is something else"):
         facts_beside(models_csv(tmp_path, "a,1", header="name,price"))
 
 
