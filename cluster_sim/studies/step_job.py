@@ -13,6 +13,8 @@ from cluster_sim.workload import Algorithms, Experts, Job, Latent, Model, Parall
 
 #: Megatron pads vocabularies to multiples of this times the tensor ranks.
 _VOCABULARY_UNIT = 128
+#: What is recomputed first where memory is short: it has no products.
+_CHEAP = ("norm", "activation")
 #: Schedules in which each rank holds a chunk of layers for each of two ways.
 _TWO_WAY = ("dualpipe",)
 
@@ -20,20 +22,30 @@ _TWO_WAY = ("dualpipe",)
 def job_of(row: MeasuredStep, hints: Hints, software: Software, facts: ModelFacts) -> tuple[Job, tuple[str, ...]]:
     """(the job of a row, what is assumed about it); ValidationError where there can be none."""
     parallelism, split_told = _parallelism(row, hints, software)
-    recompute, recompute_told = _recompute(row, hints)
     precision = row.precision or hints.precision
-    told = [*split_told, *recompute_told, *([] if precision else ["precision bf16"])]
+    told = [*split_told, *([] if precision else ["precision bf16"])]
     if row.micro_batch is None:
         told.append("micro batch 1")
     fields: dict[str, Any] = {
         "accelerators": row.num_accelerators, "accelerator": CATALOGUED[row.accelerator],
         "model": _model(row, software, facts), "parallelism": parallelism, "global_batch": row.global_batch,
         "micro_batch": row.micro_batch or 1, "schedule": _schedule(parallelism, hints),
-        "precision": precision or "bf16", **recompute, "launches": _launches(row, hints, software),
+        "precision": precision or "bf16", "launches": _launches(row, hints, software),
         "gradients": software.gradients, "algorithms": _algorithms(row, hints),
     }  # fmt: skip
-    job, too_large = _checked(fields)
-    return job, (*told, *too_large)
+    job, recompute_told = _recomputing(fields, _recomputed(row, hints))
+    return job, (*told, *recompute_told)
+
+
+def _recomputing(fields: dict[str, Any], ways: list[tuple[dict[str, Any], str]]) -> tuple[Job, tuple[str, ...]]:
+    """The job with the first of the ways to recompute with which it fits; with the first where it fits with none."""
+    tried = []
+    for way, why in ways:
+        job, too_large = _checked({**fields, **way})
+        tried.append((job, (*filter(None, (why,)), *too_large)))
+        if not too_large:
+            return tried[-1]
+    return tried[0]
 
 
 def _checked(fields: dict[str, Any]) -> tuple[Job, tuple[str, ...]]:
@@ -122,21 +134,26 @@ def _sharding(row: MeasuredStep, hints: Hints) -> tuple[Any, int, list[str]]:
     return ("hsdp", shard, told) if 1 < shard < ranks else ("fsdp", 1, told)
 
 
-def _recompute(row: MeasuredStep, hints: Hints) -> tuple[dict[str, Any], list[str]]:
-    """(fields of the job, what is assumed)."""
-    if not row.recompute and hints.recomputed_ratio is not None:
+def _recomputed(row: MeasuredStep, hints: Hints) -> list[tuple[dict[str, Any], str]]:
+    """(fields of the job, what is assumed) of what is recomputed; several where the row says nothing, least first."""
+    if row.recompute == "selective":
+        told = "" if hints.recompute_parts else "recompute of the attention core"
+        return [({"recompute": "selective", "recompute_parts": hints.recompute_parts or ("core",)}, told)]
+    if row.recompute:
+        return [({"recompute": row.recompute}, "")]
+    if hints.recomputed_ratio is not None:
         of_stage = -(-row.layers // row.pipeline)
         layers = round(hints.recomputed_ratio * of_stage)
         what = {"recompute": "full", "recompute_layers": layers % of_stage} if layers else {"recompute": "none"}
-        return what, [f"{layers} of {of_stage} layers of a stage are recomputed, from HFU / MFU"]
-    if not row.recompute:
-        recompute = "full" if CATALOGUED[row.accelerator].startswith("a100") else "none"
-        return {"recompute": recompute}, [f"recompute {recompute}"]
-    if row.recompute == "selective":
-        parts = hints.recompute_parts
-        told = [] if parts else ["recompute of the attention core"]
-        return {"recompute": "selective", "recompute_parts": parts or ("core",)}, told
-    return {"recompute": row.recompute}, []
+        return [(what, f"{layers} of {of_stage} layers of a stage are recomputed, from HFU / MFU")]
+    full = ({"recompute": "full"}, "recompute full")
+    if accelerator(CATALOGUED[row.accelerator]).compute == "ampere":
+        return [full]
+    return [
+        ({"recompute": "none"}, "recompute none"),
+        ({"recompute": "selective", "recompute_parts": _CHEAP}, "recompute of norms and activations, so that it fits"),
+        (full[0], "recompute full, so that it fits"),
+    ]
 
 
 def _schedule(parallelism: Parallelism, hints: Hints) -> str:

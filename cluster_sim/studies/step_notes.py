@@ -97,11 +97,11 @@ def _precision(found: re.Match[str]) -> dict[str, Any]:
     return {"precision": word, "remarks": (f"precision {word} as in similar rows",)} if word in _PRECISIONS else {}
 
 
-#: Phrases, and what they say.
+#: Phrases, and what they say. XLA programs name the products that they keep; what is cheap is computed again.
 _PHRASES: tuple[tuple[str, Callable[[re.Match[str]], dict[str, Any]]], ...] = (
     (r"^recompute:? (?!from |unknown)(.+)$", _parts),
     (r"recompute from the nearest recipe", _always(remarks=("recompute from the nearest recipe",))),
-    (r"rematerialises the mlp", _always(recompute_parts=("mlp",))),
+    (r"rematerialises the mlp", _always(recompute_parts=("norm", "mlp"))),
     (r"saves dot products", _always(recompute_parts=("core", "norm", "activation"))),
     (r"saves qkv and output projections", _always(recompute_parts=("core", "norm", "mlp"))),
     (r"expert tensor parallelism (\d{1,6})", lambda found: {"expert_tensor": int(found[1])}),

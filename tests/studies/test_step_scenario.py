@@ -256,7 +256,7 @@ def test_communication_hides_behind_the_pieces_of_products(family, tensor, ratio
         ("recompute mla_up_proj", ("latent",)), ("recompute mla_up_proj,mlp", ("latent", "mlp")),
         ("recompute layernorm,moe_act; hybridep dispatcher", ("norm", "activation")),
         ("micro batch not printed; recompute: RMSNorm and MLA up-projection; 1F 1.13", ("norm", "latent")),
-        ("recompute core_attn", ("core",)), ("rematerialises the MLP up-projections only", ("mlp",)),
+        ("recompute core_attn", ("core",)), ("rematerialises the MLP up-projections only", ("norm", "mlp")),
         ("recompute from the nearest recipe of the release", ()), ("", ()),
         ("no recipe of the release has this mapping: recompute unknown", ()),
         ("checkpoint policy saves dot products", ("core", "norm", "activation")),
@@ -271,6 +271,14 @@ def test_selective_recomputation_without_a_part_is_of_the_attention_core(tmp_pat
     assert done.scenario.job.recompute_parts == ("core",)
     assert done.assumptions == ("recompute of the attention core",)
     assert job(tmp_path, recompute="selective", notes="recompute mlp").recompute_parts == ("mlp",)
+
+
+def test_without_a_word_the_least_that_fits_is_recomputed(tmp_path):
+    cells = {"recompute": "", "tp": 1, "pp": 1, "dp": 64}
+    assert described(tmp_path, **cells, seq_len=4096).assumptions == ("recompute none",)
+    done = described(tmp_path, **cells, seq_len=65536)
+    assert done.scenario.job.recompute == "full"
+    assert done.assumptions == ("recompute full, so that it fits",)
 
 
 def test_a_part_that_is_none_is_told():
