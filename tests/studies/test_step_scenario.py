@@ -274,9 +274,9 @@ def test_selective_recomputation_without_a_part_is_of_the_attention_core(tmp_pat
 
 
 def test_without_a_word_the_least_that_fits_is_recomputed(tmp_path):
-    cells = {"recompute": "", "tp": 1, "pp": 1, "dp": 64}
+    cells = {"recompute": "", "tp": 1, "pp": 1, "dp": 64, "vocab": 32000}
     assert described(tmp_path, **cells, seq_len=4096).assumptions == ("recompute none",)
-    done = described(tmp_path, **cells, seq_len=65536)
+    done = described(tmp_path, **cells, seq_len=32768)
     assert done.scenario.job.recompute == "full"
     assert done.assumptions == ("recompute full, so that it fits",)
 
