@@ -11,12 +11,14 @@ from cluster_sim.catalogue.load import (
     compute,
     constants,
     entries,
+    models,
     nic,
     ocs,
     scale_up,
     switch,
     technology,
 )
+from cluster_sim.catalogue.models import ModelFacts
 
 __all__ = [
     "OCS_TIERS",
@@ -28,6 +30,7 @@ __all__ = [
     "Figure",
     "Interconnect",
     "LinkEnds",
+    "ModelFacts",
     "NcclNetwork",
     "NcclProtocol",
     "NcclRates",
@@ -41,6 +44,7 @@ __all__ = [
     "compute",
     "constants",
     "entries",
+    "models",
     "nic",
     "ocs",
     "scale_up",

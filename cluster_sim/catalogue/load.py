@@ -7,6 +7,7 @@ from typing import TypeVar
 from cluster_sim.catalogue.compute import Compute
 from cluster_sim.catalogue.entries import Accelerator, Constants, Entry, Nic, Ocs, ScaleUp, Switch, Technology
 from cluster_sim.catalogue.library import NcclNetwork, NcclProtocol, NcclRates, NcclScaleUp
+from cluster_sim.catalogue.models import ModelFacts
 from cluster_sim.core import UnknownNameError, read_document, read_spec
 
 _DATA = Path(__file__).parent / "data"
@@ -41,6 +42,13 @@ def entries(section: str) -> dict[str, Entry]:
 def constants() -> Constants:
     """Figures that belong to no part."""
     return read_spec(Constants, read_document(_DATA / "constants.yaml"))
+
+
+@cache
+def models() -> dict[str, ModelFacts]:
+    """Facts about published models, by how their names begin."""
+    document = read_document(_DATA / "models.yaml")
+    return {name: read_spec(ModelFacts, document, (name,)) for name in document.data}
 
 
 def technology(name: str) -> Technology:

@@ -11,7 +11,8 @@ import pyarrow as pa
 from cluster_sim.backend import Backend, BackendName, choose_backend
 from cluster_sim.catalogue import entries
 from cluster_sim.results import Recorder, Run, check_output, claim_folder, provenance, table_of_columns
-from cluster_sim.studies.measured import LINKS_OF, WITHOUT_LINKS, Measurement, read_measurements
+from cluster_sim.studies.machines import NETWORKS, WITHOUT_LINKS, links_of, network_of
+from cluster_sim.studies.measured import Measurement, read_measurements
 from cluster_sim.studies.nccl import (
     SECTIONS,
     Case,
@@ -25,15 +26,6 @@ from cluster_sim.studies.nccl import (
 from cluster_sim.studies.transfer import seconds_per_byte
 from cluster_sim.tables import Array
 
-#: Kinds of network, each with words that tell it; the first that is found counts.
-_NETWORKS = (
-    ("nccl-tcpxo", ("tcpxo",)),
-    ("nccl-efa", ("efa",)),
-    ("nccl-slingshot", ("slingshot",)),
-    ("nccl-roce", ("roce",)),
-    ("nccl-infiniband", ("infiniband", "ib")),
-    ("nccl-connectx", ("connectx", "cx7", "cx8")),
-)
 #: What stands in for a network, or its rates, that nothing was fitted to.
 _INSTEAD = "nccl-infiniband"
 _LINKS_INSTEAD = "nvlink4"
@@ -108,31 +100,21 @@ class Place:
 
 def place_of(row: Measurement) -> Place:
     """Where a row was measured, in terms of the catalogue."""
-    network = "" if row.domains == 1 else _network_of(row.fabric)
+    network = "" if row.domains == 1 else network_of(row.fabric)
     family = "scale-up" if row.domains == 1 else (network or "").removeprefix("nccl-") or row.fabric or "not named"
     if row.accelerator in WITHOUT_LINKS:
         return Place(None, family, f"{row.accelerator}: {WITHOUT_LINKS[row.accelerator]}")
     if network is None:
-        known = ", ".join(name.removeprefix("nccl-") for name, _ in _NETWORKS)
+        known = ", ".join(name.removeprefix("nccl-") for name in NETWORKS)
         return Place(None, family, f"no network known in fabric {row.fabric!r} (known: {known})")
     if network and row.nic_bytes_per_s is None:
         return Place(None, family, "nic_gbps_per_accelerator is empty")
     most = _MOST_RANKS[row.operation == "alltoall"]
     if row.num_ranks > most:
         return Place(None, family, f"{row.operation} of {row.num_ranks} ranks; at most {most} are simulated")
-    links, entry = LINKS_OF[row.accelerator]
+    links, entry = links_of(row.accelerator)
     rate = row.nic_bytes_per_s if network and row.nic_bytes_per_s else 0.0
     return Place(Machine(entry, links, network, row.domains, row.per_domain, rate), family)
-
-
-def _network_of(fabric: str) -> str | None:
-    words = "".join(letter if letter.isalnum() else " " for letter in fabric.lower()).split()
-    for name, tells in _NETWORKS:
-        if any(word.startswith(tell) if len(tell) > 2 else word == tell for word in words for tell in tells) or any(
-            word.endswith(tell) for word in words for tell in tells if len(tell) > 3
-        ):
-            return name
-    return None
 
 
 def _assumptions(machine: Machine | None) -> list[str]:

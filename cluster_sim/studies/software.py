@@ -1,0 +1,111 @@
+"""What programs that train do without being asked: habits that tables of training steps have no columns for.
+
+They go by the family of a row's source, where that names the software, and by the notes of a row that name it. A family
+that is not known gets the habits of Megatron-Core.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from cluster_sim.workload.parallel import Sharding
+
+#: How tensor-parallel communication is hidden.
+TensorOverlap = Literal["none", "backward", "chunks"]
+#: Of the eight collectives of a layer, those of the gradients of the two products that are split by columns run beside
+#: the gradients of their weights.
+_BACKWARD_RATIO = 2 / 8
+
+
+@dataclass(frozen=True, slots=True)
+class Software:
+    """Habits of a program.
+
+    Attributes:
+        title: its name.
+        launches: as in ``workload.Job``.
+        attention: as in ``workload.Model``.
+        gradients: format in which gradients are reduced.
+        overlapped: shardings under which gradients are reduced behind the backward pass.
+        gathers_ahead: parameters are gathered behind the forward pass.
+        tensor_overlap: ``none``; ``backward`` hides what runs beside gradients of weights; ``chunks`` cuts products and
+            their communication into one piece for each tensor rank, so that all but one piece is hidden.
+        graphs_from: generation of accelerators from which on steps without a pipeline run as CUDA graphs; "" for none.
+        pads_vocabulary: to a multiple of 128 times the tensor ranks.
+        is_known: whether the family of the row names it.
+    """
+
+    title: str
+    launches: Literal["fused", "eager", "graph"] = "fused"
+    attention: Literal["fused", "flash", "unfused"] = "fused"
+    gradients: Literal["fp32", "bf16"] = "fp32"
+    overlapped: tuple[Sharding, ...] = ("none", "zero1", "zero2", "zero3", "fsdp", "hsdp")
+    gathers_ahead: bool = True
+    tensor_overlap: TensorOverlap = "backward"
+    graphs_from: Literal["", "blackwell"] = ""
+    pads_vocabulary: bool = True
+    is_known: bool = True
+
+    def hidden_ratio(self, tensor: int) -> float:
+        """Share of the tensor-parallel communication that is hidden."""
+        if tensor == 1 or self.tensor_overlap == "none":
+            return 0.0
+        return _BACKWARD_RATIO if self.tensor_overlap == "backward" else 1 - 1 / tensor
+
+
+#: Gradients accumulated and reduced in 32 bit (the default with bf16); both overlaps are flags that its own runs set.
+_MEGATRON = Software("Megatron-Core")
+#: Its performance recipes reduce in 16 bit, set tp_comm_overlap, and use CUDA graphs on Blackwell where there is no
+#: pipeline (columns of scripts/performance/recommended_model_configs).
+_NEMO = replace(_MEGATRON, title="NeMo", gradients="bf16", tensor_overlap="chunks", graphs_from="blackwell")
+#: Megatron-LM of 2021 and 2022: scores in memory, gradients of 16 bit reduced after the last backward pass.
+_MEGATRON_2021 = replace(
+    _MEGATRON, title="Megatron-LM of 2021", attention="unfused", gradients="bf16", overlapped=(), gathers_ahead=False,
+    tensor_overlap="none",
+)  # fmt: skip
+_PROGRAMS = {
+    "megatron": _MEGATRON,
+    "nemo": _NEMO,
+    # Submitted configurations say themselves where tensor-parallel communication is overlapped.
+    "mlperf": replace(_NEMO, title="NeMo, MLPerf", tensor_overlap="backward"),
+    "megatron with user buffers": replace(_MEGATRON, title="Megatron-Core, tp-comm-overlap", tensor_overlap="chunks"),
+    "megatron-2021": _MEGATRON_2021,
+    # Kernels of the profiled model are those of Megatron-LM: a fused softmax, but scores in memory [vTrain 2024].
+    "megatron-deepspeed": replace(_MEGATRON_2021, title="Megatron-DeepSpeed"),
+    # ZeRO-3 gathers and reduces beside the passes (overlap_comm).
+    "deepspeed": replace(
+        _MEGATRON_2021, title="DeepSpeed", launches="eager", overlapped=("zero2", "zero3"), gathers_ahead=True,
+        pads_vocabulary=False,
+    ),
+    # Plain PyTorch, FlashAttention 2, asynchronous linear layers. Gradients accumulate in 32 bit. With ZeRO-1 the model
+    # is not wrapped in DDP (make_ddp in trainer.py): they are reduced, and parameters gathered, at the end.
+    "nanotron": Software(
+        "nanotron", launches="eager", attention="flash", overlapped=("none",), gathers_ahead=False,
+        pads_vocabulary=False,
+    ),
+    # PyTorch FSDP, not compiled, prefetches both ways; 16 bit is what "PURE" mixed precision and fms-fsdp reduce in.
+    "fsdp": Software(
+        "PyTorch FSDP", launches="eager", attention="flash", gradients="bf16", tensor_overlap="none",
+        pads_vocabulary=False,
+    ),
+    # Compiled whole: collectives are scheduled beside products, cuDNN attention.
+    "xla": Software("XLA", launches="graph", gradients="bf16", pads_vocabulary=False),
+    "hai-llm": Software("HAI-LLM", pads_vocabulary=False),
+}  # fmt: skip
+#: Families of sources, and words in notes, by the program that they stand for.
+_FAMILIES = {
+    "nemo": "nemo", "nemo_long_sequence": "nemo", "dgxc": "nemo", "megatron_bridge": "nemo", "mlperf": "mlperf",
+    "megatron_h100": "megatron with user buffers", "megatron": "megatron", "megatron_lm": "megatron",
+    "megatron_core": "megatron", "megatron_sc21": "megatron-2021", "megatron_seqpar": "megatron-2021",
+    "vtrain": "megatron-deepspeed", "megatron_deepspeed": "megatron-deepspeed", "deepspeed": "deepspeed",
+    "nanotron": "nanotron", "mosaic": "fsdp", "llm_foundry": "fsdp", "fms_fsdp": "fsdp", "fsdp": "fsdp",
+    "torchtitan": "fsdp", "xla": "xla", "maxtext": "xla", "paxml": "xla", "deepseek": "hai-llm",
+}  # fmt: skip
+
+
+def software_of(family: str, named: str = "") -> Software:
+    """The program behind a family of sources, or the one that notes name; Megatron-Core where neither is known."""
+    for word in (named, family):
+        program = _FAMILIES.get(word.lower().replace("-", "_").replace(" ", "_"))
+        if program:
+            return _PROGRAMS[program]
+    return replace(_MEGATRON, is_known=False)
