@@ -156,6 +156,31 @@ VERIFY = pa.schema(
     ]
 )
 
+VERIFY_STEPS = pa.schema(
+    [
+        column("row_id", _TEXT, "", "name of the measured row"),
+        column("accelerator", _TEXT, "", "as the table has it"),
+        column("source_family", _TEXT, "", "whose measurement it is, as the table has it"),
+        column("split", _TEXT, "", "calibrate: may have set parameters; test: a score only"),
+        column("model", _TEXT, "", "as the table has it"),
+        column("num_accelerators", _INT, "1", "of the job"),
+        column("software", _TEXT, "", "whose habits the job has"),
+        column("measured_s", _FLOAT, "s", "time of one step"),
+        column("predicted_s", _FLOAT, "s", "the same, simulated; null if not simulated"),
+        column("error_ratio", _FLOAT, "1", "predicted over measured, less 1; null if not simulated"),
+        column("compute_s", _FLOAT, "s", "of the predicted time, on the stage that computes longest"),
+        column("exposed_tp_s", _FLOAT, "s", "waiting for tensor-parallel communication"),
+        column("exposed_cp_s", _FLOAT, "s", "waiting for keys and values of other context ranks"),
+        column("exposed_ep_s", _FLOAT, "s", "waiting for experts' communication"),
+        column("exposed_pp_s", _FLOAT, "s", "waiting for messages between stages"),
+        column("exposed_dp_s", _FLOAT, "s", "waiting for data-parallel communication"),
+        column("bubble_s", _FLOAT, "s", "waiting for work of other stages"),
+        column("optimizer_s", _FLOAT, "s", "optimiser"),
+        column("mfu_ratio", _FLOAT, "1", "model FLOPs over peak"),
+        column("note", _TEXT, "", "why a row could not be simulated, or what was assumed"),
+    ]
+)
+
 SCHEMAS: dict[str, pa.Schema] = {
     "summary": SUMMARY,
     "tasks": TASKS,
@@ -165,6 +190,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "bom": BOM,
     "flows": FLOWS,
     "verify": VERIFY,
+    "verify_steps": VERIFY_STEPS,
 }
 
 Rows = Sequence[Mapping[str, Any]]

@@ -1,11 +1,9 @@
 """Every job on every interconnect in every topology, ranked."""
 
-import multiprocessing
 import os
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +14,7 @@ from cluster_sim.core import InputError, NotBuildableError, SimulationError
 from cluster_sim.results import SCHEMAS, Recorder, Run, claim_folder, provenance, table_of_rows
 from cluster_sim.run import evaluate, identity
 from cluster_sim.studies.ranking import rank
+from cluster_sim.studies.workers import side_by_side
 
 Tables = dict[str, pa.Table]
 
@@ -61,18 +60,7 @@ def compare(
 
 def _each(scenarios: tuple[Scenario, ...], backend: BackendName, workers: int | None) -> Iterator[tuple[Tables, float]]:
     """Results in the order of the scenarios, computed side by side."""
-    num = min(workers or os.cpu_count() or 1, len(scenarios))
-    if num == 1:
-        yield from (_one(scenario, backend) for scenario in scenarios)
-        return
-    with ProcessPoolExecutor(num, mp_context=multiprocessing.get_context("spawn")) as pool:
-        try:
-            yield from pool.map(_one, scenarios, [backend] * len(scenarios))
-        except BrokenProcessPool as error:
-            raise SimulationError(
-                "a worker process ended early: killed, for instance for want of memory (use fewer workers, or 1), or "
-                "started from a script that calls compare outside of 'if __name__ == \"__main__\":'"
-            ) from error
+    return side_by_side(partial(_one, backend=backend), scenarios, workers or os.cpu_count() or 1)
 
 
 def _one(scenario: Scenario, backend: BackendName) -> tuple[Tables, float]:

@@ -11,9 +11,6 @@ from cluster_sim.workload.parallel import Sharding
 
 #: How tensor-parallel communication is hidden.
 TensorOverlap = Literal["none", "backward", "chunks"]
-#: Of the eight collectives of a layer, those of the gradients of the two products that are split by columns run beside
-#: the gradients of their weights.
-_BACKWARD_RATIO = 2 / 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +24,8 @@ class Software:
         gradients: format in which gradients are reduced.
         overlapped: shardings under which gradients are reduced behind the backward pass.
         gathers_ahead: parameters are gathered behind the forward pass.
-        tensor_overlap: ``none``; ``backward`` hides what runs beside gradients of weights; ``chunks`` cuts products and
-            their communication into one piece for each tensor rank, so that all but one piece is hidden.
+        tensor_overlap: ``none``; ``backward`` runs sums of gradients beside those of weights; ``chunks`` cuts products
+            besides, and their communication, into a piece for each tensor rank, so that all but one piece is hidden.
         graphs_from: generation of accelerators from which on steps without a pipeline run as CUDA graphs; "" for none.
         pads_vocabulary: to a multiple of 128 times the tensor ranks.
         is_known: whether the family of the row names it.
@@ -46,10 +43,8 @@ class Software:
     is_known: bool = True
 
     def hidden_ratio(self, tensor: int) -> float:
-        """Share of the tensor-parallel communication that is hidden."""
-        if tensor == 1 or self.tensor_overlap == "none":
-            return 0.0
-        return _BACKWARD_RATIO if self.tensor_overlap == "backward" else 1 - 1 / tensor
+        """Share of the tensor-parallel communication around products that is hidden behind them."""
+        return 1 - 1 / tensor if self.tensor_overlap == "chunks" else 0.0
 
 
 #: Gradients accumulated and reduced in 32 bit (the default with bf16); both overlaps are flags that its own runs set.

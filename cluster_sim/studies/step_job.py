@@ -19,8 +19,10 @@ _CHEAP = ("norm", "activation")
 _TWO_WAY = ("dualpipe",)
 
 
-def job_of(row: MeasuredStep, hints: Hints, software: Software, facts: ModelFacts) -> tuple[Job, tuple[str, ...]]:
-    """(the job of a row, what is assumed about it); ValidationError where there can be none."""
+def job_of(
+    row: MeasuredStep, hints: Hints, software: Software, facts: ModelFacts, network: str
+) -> tuple[Job, tuple[str, ...]]:
+    """(the job of a row on a kind of network, what is assumed about it); ValidationError where there can be none."""
     parallelism, split_told = _parallelism(row, hints, software)
     precision = row.precision or hints.precision
     told = [*split_told, *([] if precision else ["precision bf16"])]
@@ -31,7 +33,7 @@ def job_of(row: MeasuredStep, hints: Hints, software: Software, facts: ModelFact
         "model": _model(row, software, facts), "parallelism": parallelism, "global_batch": row.global_batch,
         "micro_batch": row.micro_batch or 1, "schedule": _schedule(parallelism, hints),
         "precision": precision or "bf16", "launches": _launches(row, hints, software),
-        "gradients": software.gradients, "algorithms": _algorithms(row, hints),
+        "gradients": software.gradients, "algorithms": _algorithms(row, hints, network),
     }  # fmt: skip
     job, recompute_told = _recomputing(fields, _recomputed(row, hints))
     return job, (*told, *recompute_told)
@@ -111,7 +113,8 @@ def _parallelism(row: MeasuredStep, hints: Hints, software: Software) -> tuple[P
         edges_are_layers=row.pipeline > 1 and row.layers % (row.pipeline * chunks) > 0,
         sequence=row.tensor > 1 if sequence is None else sequence, sharding=sharding, shard=shard,
         overlap_gradients=sharding in software.overlapped, overlap_parameters=software.gathers_ahead,
-        overlap_tensor_ratio=_hidden_ratio(row, hints, software), overlap_experts=hints.hides_experts,
+        overlap_tensor_ratio=_hidden_ratio(row, hints, software),
+        overlap_tensor_gradients=software.tensor_overlap != "none", overlap_experts=hints.hides_experts,
     )  # fmt: skip
     return split, tuple(told)
 
@@ -166,6 +169,9 @@ def _launches(row: MeasuredStep, hints: Hints, software: Software) -> str:
     return "graph" if hints.has_graphs or by_habit else software.launches
 
 
-def _algorithms(row: MeasuredStep, hints: Hints) -> Algorithms:
+def _algorithms(row: MeasuredStep, hints: Hints, network: str) -> Algorithms:
     """Dispatchers that go by server send along rails; without experts it makes no difference."""
-    return Algorithms(all_to_all="hierarchical_all_to_all") if hints.has_deep_dispatch and row.experts else Algorithms()
+    by_server = hints.has_deep_dispatch and row.experts
+    return Algorithms(
+        all_to_all="hierarchical_all_to_all" if by_server else "all_to_all", network=network or "infiniband"
+    )

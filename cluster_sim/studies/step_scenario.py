@@ -62,7 +62,7 @@ def scenario_of(row: MeasuredStep, beside: Facts | None = None) -> StepScenario:
     if hints.schedule and hints.schedule not in SCHEDULES.names:
         return StepScenario(row, None, "", software.title, told, f"the schedule {hints.schedule!r} is not known")
     try:
-        job, more = job_of(row, hints, software, facts)
+        job, more = job_of(row, hints, software, facts, fabric.network.removeprefix("nccl-"))
     except ValidationError as error:
         return StepScenario(row, None, "", software.title, told, _reasons(error))
     return StepScenario(row, _scenario(row, job, fabric), fabric.network, software.title, (*told, *more))

@@ -12,7 +12,7 @@ from cluster_sim.tables import NONE
 from cluster_sim.workload.communication import LayerCollectives
 from cluster_sim.workload.parallel import Parallelism
 from cluster_sim.workload.roofline import PieceTimes
-from cluster_sim.workload.schedules import BACKWARD, INPUT, WEIGHT
+from cluster_sim.workload.schedules import BACKWARD, FORWARD, INPUT, WEIGHT
 from cluster_sim.workload.segments import Writer
 
 Pieces = Mapping[str, PieceTimes]
@@ -64,6 +64,14 @@ class LayerWriter:
             if self.parallel.context_exchange == "all_gather":
                 self.writer.wait(self.comm.context_sum)
         self._gradients(pieces["qkv"], kind, self.comm.again, self.comm.summed)
+
+    def head(self, piece: PieceTimes, kind: int) -> None:
+        """The output layer, forward or backward."""
+        if kind == FORWARD:
+            self.writer.wait(self.comm.enter)
+            self.writer.compute(piece.forward_s)
+        else:
+            self._gradients(piece, kind, NONE, self.comm.summed)
 
     def _mixture_forward(self, pieces: Pieces, layer: int) -> None:
         write, comm = self.writer, self.comm
@@ -123,8 +131,11 @@ class LayerWriter:
         """Gradients of inputs, then of weights; the sum of the former runs beside the latter where both are here."""
         if kind != WEIGHT:
             self.writer.compute(piece.input_s, beside_input)
-        if kind == BACKWARD:
+        if kind == BACKWARD and self.parallel.overlap_tensor_gradients:
             self.writer.compute(piece.weight_s, summed)
+        elif kind == BACKWARD:
+            self.writer.compute(piece.weight_s)
+            self.writer.wait(summed)
         elif kind == INPUT:
             self.writer.wait(summed)
         else:

@@ -32,7 +32,8 @@ class Parallelism(Spec):
         overlap_gradients: reduce gradients layer by layer behind the backward pass.
         overlap_parameters: gather parameters layer by layer ahead of the forward pass, not all before it.
         bucket_parameters: parameters of a rank that are reduced, and gathered, together at least; 0: layer by layer.
-        overlap_tensor_ratio: share of tensor-parallel communication that is hidden behind the products around it.
+        overlap_tensor_ratio: share of the tensor-parallel communication around products that is hidden behind them.
+        overlap_tensor_gradients: gradients of inputs are summed over tensor ranks beside the gradients of weights.
         overlap_experts: dispatch and combine run behind what does not need them: weight gradients and shared experts.
         order: dimensions from the one whose neighbours are next to each other to the one that strides farthest.
     """
@@ -53,6 +54,7 @@ class Parallelism(Spec):
     overlap_parameters: bool = False
     bucket_parameters: int = Field(40_000_000, ge=0)
     overlap_tensor_ratio: Ratio = Field(0.0, ge=0, le=1)
+    overlap_tensor_gradients: bool = True
     overlap_experts: bool = False
     order: tuple[Dimension, ...] = DIMENSIONS
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cluster_sim.collectives import Groups, LinkCosts
-from cluster_sim.tables import DP, NONE, Array
+from cluster_sim.tables import DP, Array
 from cluster_sim.workload.communication import (
     Bucket,
     LayerCollectives,
@@ -185,9 +185,7 @@ class _Stage:
             elif further:
                 layers.backward(self.plain.pieces(last), last, kind)
                 write.compute(_seconds(self.plain.mtp(), kind))
-            if kind != WEIGHT:
-                write.wait(self.comm.enter if kind == FORWARD else NONE)
-            write.compute(_seconds(self.plain.head(), kind), self.comm.summed if kind == BACKWARD else NONE)
+            layers.head(self.plain.head(), kind)
 
 
 def _seconds(piece: PieceTimes, kind: int) -> float:
