@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from cluster_sim.backend import Backend, BackendName, choose_backend
-from cluster_sim.catalogue import OCS_TIERS, Entry, compute, constants, scale_up
+from cluster_sim.catalogue import OCS_TIERS, Entry, constants, scale_up
 from cluster_sim.collectives import AUTO, COLLECTIVES, LinkCosts
 from cluster_sim.config import RunConfig, Scenario, read_problem, read_transport
 from cluster_sim.core import InputError, PlanError, stream, stream_key
@@ -193,7 +193,7 @@ def _tables(done: _Simulated) -> dict[str, pa.Table]:
 
 def _summary(done: _Simulated) -> pa.Table:
     job, step_s, parts = done.scenario.job, done.outcome.step_time_s, step_parts(done.schedule, done.outcome)
-    peak_flop = job.accelerators * job.accelerator_entry.peak_bf16.typical * step_s
+    peak_flop = job.accelerators * job.peak_flop_per_s * step_s
     row = {
         **identity(done.scenario),
         "status": "ok",
@@ -203,6 +203,8 @@ def _summary(done: _Simulated) -> pa.Table:
         "hfu_ratio": job.hardware_flop / peak_flop,
         **{f"exposed_{kind}_s": parts[kind] for kind in ("tp", "cp", "ep", "pp", "dp")},
         **{f"{part}_s": parts[part] for part in ("compute", "bubble", "switching", "optimizer")},
+        "bubble_ratio": parts["bubble"] / step_s,
+        "checkpoint_s": job.checkpoint_s(step_s),
         "network_energy_j": done.account.network_power_w * step_s,
         "cluster_energy_j": done.account.cluster_power_w * step_s,
         "network_power_w": done.account.network_power_w,
@@ -217,8 +219,7 @@ def _unverified(done: _Simulated) -> tuple[str, ...]:
     """Figures without a retrieved source that price, power or step time rest on, each once."""
     job, interconnect = done.scenario.job, done.scenario.interconnect
     timing: list[tuple[str, Entry, tuple[str, ...]]] = []
-    reached = compute(job.accelerator_entry.compute)
-    timing += [(job.accelerator_entry.compute, reached, tuple(reached.figures))]
+    timing += [(job.accelerator_entry.compute, job.reached, tuple(job.reached.figures))]
     timing += [(interconnect.switch, interconnect.switch_entry, ("latency",))]
     timing += [(interconnect.nic, interconnect.nic_entry, ("latency",))]
     for tier in (tier for tier in done.fabric.tiers if not is_scale_up(tier)):

@@ -32,6 +32,7 @@ def _common(command: F) -> F:
     return command
 
 
+_WORKERS = click.option("--workers", type=click.IntRange(min=1), help="Processes; all cores by default.")
 _TABLE = click.argument("table", type=click.Path(path_type=Path))
 
 
@@ -41,7 +42,10 @@ def _in_folder(command: F) -> F:
         (
             click.option("--output", type=click.Path(path_type=Path), help="Folder for the results, new or empty."),
             click.option("--overwrite", is_flag=True, help="Replace an earlier run in --output."),
-            click.option("--backend", default="numpy", show_default=True, help="auto, numpy, numba or cupy."),
+            click.option(
+                "--backend",
+                help="auto, numpy, numba or cupy; by default numpy for collectives, auto for training steps.",
+            ),
             click.option("--quiet", is_flag=True, help="Print nothing but errors."),
         )
     ):
@@ -70,7 +74,7 @@ def run(config: Path, **options: Any) -> None:
 
 @main.command()
 @_CONFIG
-@click.option("--workers", type=click.IntRange(min=1), help="Processes; all cores by default.")
+@_WORKERS
 @_common
 def compare(config: Path, **options: Any) -> None:
     """Rank every interconnect in every topology for every job of CONFIG."""
@@ -160,12 +164,17 @@ def check(file: Path, **options: Any) -> None:
 @main.command()
 @_TABLE
 @_in_folder
+@_WORKERS
+@click.option("--sample", type=click.IntRange(min=1), metavar="N", help="Only N rows, as evenly from all families.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Of the sample.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line instead of tables.")
 def verify(table: Path, **options: Any) -> None:
-    """Simulate every row of TABLE, measured collectives, and say how far off it is.
+    """Simulate every row of TABLE, measured training steps or collectives, and say how far off it is.
 
-    TABLE is a CSV file with a line for each run of nccl-tests: row_id, accelerator, nodes, accelerators_per_node,
-    nic_gbps_per_accelerator, scale_up, fabric, op, size_bytes, time_us, split. Writes verify.arrow.
+    TABLE is a CSV file. Of training steps, with a column step_time_s: row_id, accelerator, num_accelerators, the shape
+    of the model, degrees of parallelism, batch. Of collectives, a line for each run of nccl-tests: row_id, accelerator,
+    nodes, accelerators_per_node, nic_gbps_per_accelerator, scale_up, fabric, op, size_bytes, time_us, split. What is
+    missing or mistyped is told with its line. Writes verify.arrow.
     """
     with errors_for_humans():
         from cluster_sim.cli.verify import run_verification
@@ -176,10 +185,12 @@ def verify(table: Path, **options: Any) -> None:
 @main.command()
 @_TABLE
 @_in_folder
+@_WORKERS
 def calibrate(table: Path, **options: Any) -> None:
-    """Fit the catalogue's figures of NCCL to the rows of TABLE whose split is 'calibrate'.
+    """Fit the catalogue's figures to the rows of TABLE whose split is 'calibrate'.
 
-    Writes them as YAML files; the catalogue has those of the tables that its sources name.
+    A table of training steps fits what kernels of each generation of accelerators reach of the peaks; one of
+    collectives fits NCCL. Writes YAML files; the catalogue has those of the tables that its sources name.
     """
     with errors_for_humans():
         from cluster_sim.cli.verify import run_calibration

@@ -1,28 +1,17 @@
 """``run`` and ``compare``: read, simulate, print."""
 
 import json
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
 
 from cluster_sim.cli.console import table_console
 from cluster_sim.cli.humans import Where
+from cluster_sim.cli.progress import progress_bar
 from cluster_sim.config import CompareConfig, RunConfig, read_config
 from cluster_sim.core import ConfigError
-from cluster_sim.reports import draw_comparison, ranking, step
+from cluster_sim.reports import draw_comparison, draw_pipeline, ranking, step
 from cluster_sim.results import Run
 
 
@@ -38,9 +27,11 @@ def run_one(
         raise ConfigError((where.problem("compare", f"holds a comparison; use 'cluster-sim compare {path}'"),))
     if "name" not in config.model_fields_set:
         config = config.model_copy(update={"name": path.stem})
-    with _progress(quiet or as_json) as bar:
+    with progress_bar(quiet or as_json) as bar:
         task = bar.add_task("reading", total=None)
         done = simulate(config, output, overwrite, lambda phase: bar.update(task, description=phase))
+    if "tasks" in done.tables and config.job.parallelism.pipeline > 1:
+        draw_pipeline(done.tables["tasks"], f"{config.name}: {config.job.schedule}", done.folder)
     _print(done, step(done.summary.to_pylist()[0]), quiet, as_json)
 
 
@@ -54,7 +45,7 @@ def run_comparison(
     config = _read(path, where, settings, overrides)
     if not isinstance(config, CompareConfig):
         raise ConfigError((f"{path}:1: holds a single run; use 'cluster-sim run {path}', or add a key 'compare'",))
-    with _progress(quiet or as_json) as bar:
+    with progress_bar(quiet or as_json) as bar:
         task = bar.add_task("simulating", total=len(config.scenarios))
         done = compare(
             config,
@@ -83,38 +74,3 @@ def _print(done: Run, table: Any, quiet: bool, as_json: bool) -> None:
         console.print(table)
         told = f"results: {done.folder}/ ({done.manifest['wall_s']:.1f} s, backend {done.manifest['backend']})"
         console.print(told, markup=False, highlight=False, soft_wrap=True)
-
-
-@contextmanager
-def _progress(is_silent: bool) -> Iterator[Progress]:
-    """A bar on stderr; where stderr is no terminal, a line now and then."""
-    console = Console(stderr=True)
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    bar = (_Lines if not console.is_terminal else Progress)(
-        *columns, console=console, disable=is_silent, transient=True
-    )
-    with bar:
-        yield bar
-
-
-class _Lines(Progress):
-    """Progress for log files: one line every few seconds."""
-
-    _every_s = 5.0
-    _last_s = 0.0
-
-    def update(self, task_id: Any, **changes: Any) -> None:
-        """See rich; prints instead of drawing."""
-        super().update(task_id, **changes)
-        now_s = time.monotonic()
-        if not self.disable and now_s - self._last_s >= self._every_s:
-            task = self._tasks[task_id]
-            self._last_s = now_s
-            count = f"{task.completed:.0f}/{task.total:.0f} " if task.total else ""
-            click.echo(f"{count}{task.description}", err=True)

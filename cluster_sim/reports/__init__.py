@@ -5,6 +5,7 @@ from cluster_sim.reports.errors import errors
 from cluster_sim.reports.fabric import fabric_table, findings
 from cluster_sim.reports.figure import draw_comparison
 from cluster_sim.reports.pipeline import draw_pipeline, pipeline_figure
+from cluster_sim.reports.step_errors import step_errors
 from cluster_sim.reports.table import ranking, step
 from cluster_sim.reports.text import engineering, percent, seconds
 
@@ -21,4 +22,5 @@ __all__ = [
     "ranking",
     "seconds",
     "step",
+    "step_errors",
 ]

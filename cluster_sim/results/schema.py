@@ -27,8 +27,10 @@ SUMMARY = pa.schema(
         column("status", _TEXT, "", "ok, not_buildable or failed"),
         column("reason", _TEXT, "", "why it is not ok"),
         column("step_time_s", _FLOAT, "s", "time of one optimiser step"),
-        column("mfu_ratio", _FLOAT, "1", "model FLOPs without recomputation over peak"),
-        column("hfu_ratio", _FLOAT, "1", "FLOPs with recomputation over peak"),
+        column(
+            "mfu_ratio", _FLOAT, "1", "model FLOPs without recomputation over the peak of the number format of products"
+        ),
+        column("hfu_ratio", _FLOAT, "1", "FLOPs with recomputation over that peak"),
         column("compute_s", _FLOAT, "s", "step time spent computing"),
         column("exposed_tp_s", _FLOAT, "s", "step time waiting for tensor-parallel collectives"),
         column("exposed_cp_s", _FLOAT, "s", "step time waiting for context-parallel collectives"),
@@ -36,8 +38,10 @@ SUMMARY = pa.schema(
         column("exposed_pp_s", _FLOAT, "s", "step time waiting for activations of other pipeline stages"),
         column("exposed_dp_s", _FLOAT, "s", "step time waiting for gradients and parameters"),
         column("bubble_s", _FLOAT, "s", "step time waiting for the compute of other pipeline stages"),
+        column("bubble_ratio", _FLOAT, "1", "bubble over step time; (p-1)/(m+p-1) for 1F1B with free communication"),
         column("switching_s", _FLOAT, "s", "step time waiting for OCS circuits"),
         column("optimizer_s", _FLOAT, "s", "step time in the optimiser"),
+        column("checkpoint_s", _FLOAT, "s", "waiting for checkpoints, on average for each step, on top of the step"),
         column("network_energy_j", _FLOAT, "J", "energy of the network per step, without cooling"),
         column("cluster_energy_j", _FLOAT, "J", "energy of servers and network per step, without cooling"),
         column("network_power_w", _FLOAT, "W", "modules, switches, NICs and OCS, without cooling"),

@@ -8,9 +8,8 @@ so there are kinks. Latencies are one for each kind of network, shares of the ra
 generation of accelerators: leaving out systems in turn, that predicted them better than latencies for each pair.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import exp
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +17,7 @@ import numpy as np
 from cluster_sim.backend import Backend, BackendName, choose_backend
 from cluster_sim.core import InputError
 from cluster_sim.results import check_output, claim_folder
+from cluster_sim.studies.descent import descend
 from cluster_sim.studies.measured import Measurement, read_measurements
 from cluster_sim.studies.nccl import Case, Choices, Parameter, channels_of, rates_of
 from cluster_sim.studies.transfer import seconds_per_byte
@@ -56,8 +56,6 @@ _SCALE = 0.4
 #: 8 to 15 [README of the tables].
 _SINGLE_PROCESS = ("together_h100_1n_",)
 
-#: Factors that the search tries, shrinking.
-_FIRST_STEP, _LAST_STEP, _MOST_ROUNDS = 0.5, 0.005, 60
 #: A rate that is never what holds anything back.
 _UNLIMITED_RATIO, _UNLIMITED_BYTES_PER_S = 1e9, 1e21
 
@@ -120,7 +118,8 @@ def calibrate(rows: Sequence[Measurement], backend: Backend) -> tuple[Fit, ...]:
     if not usable:
         return ()
     problem = _Problem.of(usable, backend)
-    values = _search(problem.loss, problem.expected, problem.most)
+    found = descend(lambda values: problem.loss(np.append(1.0, values)), problem.expected[1:], problem.most[1:])
+    values = np.append(1.0, found)
     changed = problem.rows_by_parameter(values)
     return tuple(
         Fit(parameter, float(value), len(numbers), _sources([usable[row] for row in numbers]), _expected(parameter)[2])
@@ -234,25 +233,6 @@ def _across_s(case: Case, backend: Backend) -> float:
     if not case.machine.network:
         return 0.0
     return seconds_per_byte(case, _UNLIMITED_RATIO, 1.0, backend)
-
-
-def _search(loss: Callable[[Array], float], start: Array, most: Array) -> Array:
-    """Where ``loss`` is small, one coordinate after the other, in steps of factors; coordinate 0 stays."""
-    values, best, step = start.copy(), loss(start), np.full(len(start), _FIRST_STEP)
-    for _ in range(_MOST_ROUNDS):
-        for at in np.flatnonzero(step[1:] >= _LAST_STEP) + 1:
-            for part in (1.0, -1.0, 0.3, -0.3):
-                tried = values.copy()
-                tried[at] = min(values[at] * exp(part * step[at]), most[at])
-                found = loss(tried)
-                if found < best - 1e-7:
-                    values, best = tried, found
-                    break
-            else:
-                step[at] *= 0.5
-        if step[1:].max(initial=0.0) < _LAST_STEP:
-            break
-    return values
 
 
 def as_yaml(fits: Sequence[Fit]) -> dict[str, str]:

@@ -102,7 +102,7 @@ def _check_header(path: Path, names: list[str]) -> None:
     """ConfigError unless it is a table of measured collectives."""
     if STEP_COLUMN in names:
         what = f"a table of measured training steps (it has a column {STEP_COLUMN!r})"
-        raise ConfigError((f"{path}:1: {what}; these are not supported yet, only tables of measured collectives are",))
+        raise ConfigError((f"{path}:1: {what}; this function reads those of measured collectives; use read_steps",))
     problems = missing_columns(names, COLUMNS, "a table of measured collectives")
     problems += repeated_columns(names, (*COLUMNS, *_OPTIONAL))
     if problems:

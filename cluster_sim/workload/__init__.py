@@ -1,6 +1,7 @@
 """Model, plan, schedule: what a training job computes and sends, task by task."""
 
 from cluster_sim.workload.assemble import assemble
+from cluster_sim.workload.busy import busiest_s
 from cluster_sim.workload.experts import Experts
 from cluster_sim.workload.job import MOST_ACCELERATORS, Algorithms, Job
 from cluster_sim.workload.latent import Latent
@@ -29,6 +30,7 @@ __all__ = [
     "Roofline",
     "Segment",
     "assemble",
+    "busiest_s",
     "fullest_stage",
     "fuse",
     "plan",

@@ -5,9 +5,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from cluster_sim.catalogue import Accelerator, accelerator, compute, scale_up
+from cluster_sim.catalogue import Accelerator, Compute, accelerator, compute, scale_up
 from cluster_sim.collectives import AUTO, COLLECTIVES, NETWORKS, Library
 from cluster_sim.core import InputError, Problem, Ratio, Spec, UnknownNameError, raise_problems
+from cluster_sim.workload.checkpoint import Checkpoint
 from cluster_sim.workload.layout import Layout, layers_of, why_not_dealt
 from cluster_sim.workload.memory import fullest_stage, stages_memory_bytes, why_not_fitting
 from cluster_sim.workload.model import Model
@@ -107,10 +108,13 @@ class Job(Spec):
         launches: how kernels are launched: ``fused`` ones as Megatron-LM's, ``eager`` half as many again as plain
             PyTorch, ``graph`` by CUDA graphs, which cost the host nothing.
         clock_ratio: clock of the accelerators over the one their figures hold for, where power is capped.
+        kernels: what kernels reach of the peaks, as ``cluster-sim calibrate`` writes it for a generation of
+            accelerators; None: the catalogue's figures.
         slowdown_ratio: how much longer accelerators compute while a collective beside them takes processors and memory
             bandwidth; None: the catalogue's figure.
         gradients: number format in which gradients are reduced.
         algorithms: collective algorithms.
+        checkpoint: what is written to storage, and how often; None for nothing.
         force: go on although memory is short.
     """
 
@@ -127,9 +131,11 @@ class Job(Spec):
     recompute_layers: int = Field(0, ge=0)
     launches: Launches = "fused"
     clock_ratio: Ratio = Field(1.0, gt=0, le=1.5)
+    kernels: Compute | None = None
     slowdown_ratio: Ratio | None = Field(None, ge=0, le=10)
     gradients: Literal["fp32", "bf16"] = "fp32"
     algorithms: Algorithms = Algorithms()
+    checkpoint: Checkpoint | None = None
     force: bool = False
 
     @model_validator(mode="after")
@@ -187,11 +193,16 @@ class Job(Spec):
         """Parts of a layer that selective recomputation repeats."""
         return frozenset(self.recompute_parts if self.recompute == "selective" else ())
 
+    @property
+    def reached(self) -> Compute:
+        """What kernels reach of its accelerators' peaks: as given, or the catalogue's figures."""
+        return self.kernels or compute(self.accelerator_entry.compute)
+
     def roofline(self, repeated: frozenset[str] = frozenset()) -> Roofline:
-        """Times of its parts on its accelerator, with the parts that the backward pass repeats."""
+        """Times of its parts on its accelerator, with the parts of a layer that the backward pass computes again."""
         return Roofline(
             self.accelerator_entry, self.model, self.parallelism, self.micro_batch, self.precision, self.launches,
-            self.clock_ratio, recomputed=repeated,
+            self.clock_ratio, self.reached, repeated,
         )  # fmt: skip
 
     @property
@@ -199,7 +210,7 @@ class Job(Spec):
         """How much longer its accelerators compute beside a collective: as given, or the catalogue's figure."""
         if self.slowdown_ratio is not None:
             return self.slowdown_ratio
-        return compute(self.accelerator_entry.compute).sm_slowdown.typical
+        return self.reached.sm_slowdown.typical
 
     @property
     def gradient_bytes(self) -> int:
@@ -216,6 +227,19 @@ class Job(Spec):
         """Bytes on an accelerator of the fullest stage, by kind."""
         stages = stages_memory_bytes(self)
         return stages[fullest_stage(stages)]
+
+    def checkpoint_s(self, step_s: float) -> float:
+        """Time that training waits for checkpoints, on average for each step of ``step_s``; 0 where none is written."""
+        if self.checkpoint is None:
+            return 0.0
+        return self.checkpoint.mean_s(self.model, self.parallelism, self.accelerator_entry, step_s)
+
+    @property
+    def peak_flop_per_s(self) -> float:
+        """Dense peak of an accelerator in the number format of its products."""
+        chip = self.accelerator_entry
+        peaks = {"fp8": chip.peak_fp8, "mxfp8": chip.peak_fp8, "nvfp4": chip.peak_fp4}
+        return (peaks.get(self.precision) or chip.peak_bf16).typical
 
     @property
     def step_flop(self) -> float:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from cluster_sim.results import Run
+from tests.studies.steps import table as step_table
 
 TABLE = """\
 row_id,accelerator,nodes,accelerators_per_node,nic_gbps_per_accelerator,scale_up,fabric,op,size_bytes,time_us,split
@@ -56,10 +57,49 @@ def test_verify_refuses_an_unknown_backend(refused, table):
     assert "backend" in refused("verify", table.name, "--backend", "abacus")[0]
 
 
-def test_verify_refuses_training_steps_for_now(refused, table):
-    table.write_text("row_id,step_time_s\na,1\n", encoding="utf-8")
-    (problem,) = refused("verify", table.name)
-    assert "not supported yet" in problem
+@pytest.fixture
+def steps(tmp_path):
+    """A table of three training steps of a small model on one server."""
+    small = {"num_accelerators": 8, "layers": 4, "pp": 1, "dp": 4, "global_batch_sequences": 8, "seq_len": 2048}
+    rows = (
+        {"row_id": "a"},
+        {"row_id": "b", "split": "calibrate", "tp": 4, "dp": 2},
+        {"row_id": "c", "split": "calibrate"},
+    )
+    return step_table(tmp_path, *(small | row for row in rows))
+
+
+def test_verify_tells_training_steps_from_collectives(cli, steps):
+    result = cli("verify", steps.name, "--output", "v", "--workers", "1")
+    assert result.exit_code == 0, result.stderr
+    for words in ("test rows: absolute error of the step time", "nemo, h100-sxm", "farthest off", "results: v/"):
+        assert words in result.stdout
+
+
+def test_verify_gives_errors_of_steps_as_json(cli, steps):
+    answer = json.loads(cli("verify", steps.name, "--json", "--sample", "2", "--workers", "1").stdout)
+    assert answer["num_rows"] == 2
+    assert sum(group["num"] for group in answer["errors"]) == 2
+
+
+def test_a_sample_of_collectives_is_refused(cli, table):
+    result = cli("verify", table.name, "--sample", "2")
+    assert result.exit_code == 2
+    assert "--sample" in result.stderr
+
+
+def test_verify_refuses_a_bad_table_of_steps_with_file_and_line(refused, steps):
+    steps.write_text(steps.read_text(encoding="utf-8").replace("h100-sxm", "h100-smx", 1), encoding="utf-8")
+    (problem,) = refused("verify", steps.name)
+    assert problem.startswith("steps.csv:2: accelerator")
+    assert "h100-sxm" in problem
+
+
+def test_calibrate_fits_kernels_to_training_steps(cli, steps, tmp_path):
+    result = cli("calibrate", steps.name, "--output", "fit", "--workers", "1")
+    assert result.exit_code == 0, result.stderr
+    assert "nemo: 2 rows, mean absolute error" in result.stdout
+    assert {path.name for path in (tmp_path / "fit").iterdir()} == {"compute.yaml", "hopper.yaml"}
 
 
 def test_calibrate_writes_the_catalogues_files(cli, table, tmp_path):

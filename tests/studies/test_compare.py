@@ -83,7 +83,7 @@ def test_a_scenario_that_memory_does_not_hold_is_a_row_and_the_others_go_on(conf
     assert any(row["status"] == "ok" for row in rows)
 
 
-def _killed(*_):
+def _killed(scenario, backend):
     os.kill(os.getpid(), signal.SIGKILL)
 
 

@@ -292,10 +292,10 @@ def test_missing_columns_are_all_told(tmp_path):
     assert any("'time_us' is missing; did you mean 'timeus'?" in problem for problem in found)
 
 
-def test_a_table_of_training_steps_is_not_supported_yet(tmp_path):
+def test_a_table_of_training_steps_is_told_apart(tmp_path):
     (found,) = mistakes(table(tmp_path, "a,1.0", header="row_id,step_time_s"))
     assert "training steps" in found
-    assert "not supported yet" in found
+    assert "read_steps" in found
 
 
 @pytest.mark.parametrize(

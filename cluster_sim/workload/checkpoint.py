@@ -1,0 +1,53 @@
+"""Checkpoints: what is written to storage over the front-end network, and how long training waits for it."""
+
+from math import ceil
+
+from pydantic import Field
+
+from cluster_sim.catalogue import Accelerator
+from cluster_sim.core import BytesPerSecond, Spec
+from cluster_sim.workload.model import Model
+from cluster_sim.workload.parallel import Parallelism
+
+#: Weights in 16 bit; master weights and two moments in 32.
+_BYTES_PER_PARAMETER = 2 + 12
+
+
+class Checkpoint(Spec):
+    """Weights and the optimiser's state, written every so many steps.
+
+    The front-end network is one of its own: each server writes at its rate, all of them at most at that of the storage.
+
+    Attributes:
+        every: steps from one to the next.
+        front_end_bytes_per_s: of a server, into the front-end network.
+        storage_bytes_per_s: of the whole storage.
+        asynchronous: training waits only until the state has been copied to the hosts' memory, and for the checkpoint
+            before, where that is still being written.
+        host_copy_bytes_per_s: of an accelerator, into its host's memory; matters to asynchronous ones only.
+    """
+
+    every: int = Field(ge=1)
+    front_end_bytes_per_s: BytesPerSecond = Field(gt=0)
+    storage_bytes_per_s: BytesPerSecond = Field(gt=0)
+    asynchronous: bool = False
+    host_copy_bytes_per_s: BytesPerSecond = Field(25e9, gt=0)
+
+    def mean_s(self, model: Model, parallel: Parallelism, accelerator: Accelerator, step_s: float) -> float:
+        """Time that training waits for checkpoints, on average for each step.
+
+        Args:
+            model: what is written, once.
+            parallel: which accelerators hold what is written; each shard is written by one that holds it.
+            accelerator: how many are in a server.
+            step_s: time of a step.
+        """
+        total_bytes = float(_BYTES_PER_PARAMETER * model.parameters)
+        writers = parallel.num_ranks // (1 if parallel.sharding != "none" else parallel.num_replicas)
+        servers = ceil(writers / accelerator.accelerators_per_host.typical)
+        write_s = total_bytes / min(self.storage_bytes_per_s, servers * self.front_end_bytes_per_s)
+        if not self.asynchronous:
+            return write_s / self.every
+        copy_s = total_bytes / writers / self.host_copy_bytes_per_s
+        late_s = max(0.0, write_s - self.every * step_s)
+        return (copy_s + late_s) / self.every
