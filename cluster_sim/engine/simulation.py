@@ -11,10 +11,7 @@ from cluster_sim.engine.ocs import Switching, controller_of, first_capacity
 from cluster_sim.engine.routes import Routes
 from cluster_sim.engine.stages import Progress, Stages
 from cluster_sim.kernels import FlowState, advance
-from cluster_sim.tables import CP, EP, NONE, TP, Array, Collective, Schedule
-
-#: Kinds of collectives that a stage waits for.
-_BLOCKING = (TP, CP, EP)
+from cluster_sim.tables import NONE, TP, Array, Collective, Schedule
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,9 +114,8 @@ def _users_of_rows(collectives: tuple[Collective, ...], routes: Routes) -> dict[
     """Stages that use each row one collective after the other; NONE stands for whatever runs beside a stage."""
     users: dict[int, set[int]] = {}
     for number, collective in enumerate(collectives):
-        waits = collective.kind in _BLOCKING
         for row in _rows_of(routes, int(routes.route[number])):
-            users.setdefault(row, set()).add(collective.stage if waits else NONE)
+            users.setdefault(row, set()).add(NONE if collective.is_beside else collective.stage)
     return users
 
 

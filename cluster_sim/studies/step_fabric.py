@@ -53,13 +53,22 @@ class StepFabric:
     assumptions: tuple[str, ...]
 
 
-def step_fabric(row: MeasuredStep) -> StepFabric | str:
-    """The fabric of a row, or why there is none."""
+def step_fabric(row: MeasuredStep, reached_bytes_per_s: float = 0.0) -> StepFabric | str:
+    """The fabric of a row, or why there is none.
+
+    Args:
+        row: as measured.
+        reached_bytes_per_s: bus bandwidth that an all-reduce over all its accelerators reached; 0 where nobody knows.
+    """
     entry = accelerator(CATALOGUED[row.accelerator])
     per_domain, assumed = _domain(row, entry)
     is_alone = per_domain >= row.num_accelerators
     network, told = ("", ()) if is_alone else _network(row.fabric)
     rate, rate_told = _rate(row, entry)
+    per_node = row.accelerators_per_node or int(entry.accelerators_per_host.typical)
+    if 0 < reached_bytes_per_s < rate * per_node and not is_alone:
+        rate = reached_bytes_per_s / per_node
+        rate_told = (*rate_told, f"of which an all-reduce over all accelerators reached {bit_rate(rate)}")
     if rate > _PARTS[-1].bytes_per_s:
         return f"nic_gbps_per_accelerator: {bit_rate(rate)} is faster than any NIC of the catalogue"
     interconnect = _interconnect(rate, network in ("", *_INFINIBAND))

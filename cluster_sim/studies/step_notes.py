@@ -11,6 +11,8 @@ understood is left alone. Understood are:
 - ``expert tensor parallelism N``; ``FSDP over N GPUs``: ranks that share each copy of the parameters;
 - ``tensor-parallel communication overlapped``; ``all-to-all overlapped with compute``; ``deepep dispatcher``,
   ``hybridep dispatcher``; ``CUDA graphs``;
+- ``start-up all-reduce N GB/s``: bus bandwidth that an all-reduce over all accelerators reached before training, which
+  is what all NICs of a server reach together;
 - ``DualPipe schedule``; ``uneven stages``;
 - ``precision not resolved (FP8 in sibling rows)``;
 - ``MaxText``, ``PaxML``, ``XLA``, ``DeepSpeed``, ``nanotron``, ``torchtitan``: the software, where a family has
@@ -49,6 +51,7 @@ class Hints:
         is_uneven: stages hold different numbers of layers.
         precision: of products; "" where nothing is said.
         software: a word for it; "" where nothing is said.
+        reached_bytes_per_s: bus bandwidth of an all-reduce over all accelerators; 0 where nothing is said.
         remarks: what the row has that is not simulated, or is uncertain.
     """
 
@@ -64,6 +67,7 @@ class Hints:
     is_uneven: bool = False
     precision: str = ""
     software: str = ""
+    reached_bytes_per_s: float = 0.0
     remarks: tuple[str, ...] = ()
 
 
@@ -110,6 +114,7 @@ _PHRASES: tuple[tuple[str, Callable[[re.Match[str]], dict[str, Any]]], ...] = (
     (r"all-to-all overlapped", _always(hides_experts=True)),
     (r"(deepep|hybridep) dispatcher", _always(has_deep_dispatch=True)),
     (r"cuda graphs", _always(has_graphs=True)),
+    (r"start-up all-reduce (\d+(?:\.\d+)?) gb/s", lambda found: {"reached_bytes_per_s": float(found[1]) * 1e9}),
     (r"dualpipe", _always(schedule="dualpipe", hides_experts=True)),
     (r"uneven stages", _always(is_uneven=True)),
     (r"precision not resolved \((\w+) in sibling rows\)", _precision),

@@ -30,6 +30,7 @@ class Collective:
         layer: whose experts it serves, where layers send differently; NONE for all others.
         overhead_s: time that software takes before anything is sent.
         slowdown_ratio: how much longer its stage computes while it runs, as a share.
+        is_beside: whether it can run while its stage runs other collectives.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Collective:
     layer: int = NONE
     overhead_s: float = 0.0
     slowdown_ratio: float = 0.0
+    is_beside: bool = True
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -169,11 +169,12 @@ class Replication:
         scatters = self.parallel.sharding != "none"
         operation, what = ("reduce_scatter", "reduce-scatter") if scatters else ("all_reduce", "all-reduce")
         size = self.program.job.gradient_bytes
-        rows = self._rows(f"dp {what}", operation, label, bucket, size, self._shards, phase)
+        beside = self.parallel.shards_gradients or self.parallel.overlap_gradients
+        rows = self._rows(f"dp {what}", operation, label, bucket, size, self._shards, phase, beside)
         if self.parallel.sharding == "hsdp":
             shards = self.parallel.num_shards
             part = Bucket(bucket.dense / shards[0], bucket.experts / shards[1])
-            rows += self._rows("dp all-reduce", "all_reduce", label, part, size, self._replicas, phase)
+            rows += self._rows("dp all-reduce", "all_reduce", label, part, size, self._replicas, phase, beside)
         return rows
 
     def gather(self, label: str, bucket: Bucket) -> list[int]:
@@ -181,20 +182,19 @@ class Replication:
         if self.parallel.sharding == "none":
             return []
         phase = PIPELINE_PHASE if self.parallel.shards_parameters else GATHER_PHASE
-        return self._rows("dp all-gather", "all_gather", label, bucket, _HALF, self._shards, phase)
+        beside = self.parallel.shards_parameters or self.parallel.overlap_parameters
+        return self._rows("dp all-gather", "all_gather", label, bucket, _HALF, self._shards, phase, beside)
 
     def _rows(
         self, name: str, operation: str, label: str, bucket: Bucket, bytes_each: float, ranks: Iterable[Array],
-        phase: int,
+        phase: int, is_beside: bool,
     ) -> list[int]:  # fmt: skip
         rows = []
         for of, parameters, groups in zip(("dense", "expert"), (bucket.dense, bucket.experts), ranks, strict=True):
             if parameters:
-                full = f"{name} of {of} {label}"
+                full, among = f"{name} of {of} {label}", Groups(groups, self.domain)
                 size_bytes = parameters * bytes_each
-                rows.append(
-                    self.program.add(full, DP, operation, self.stage, Groups(groups, self.domain), size_bytes, phase)
-                )
+                rows.append(self.program.add(full, DP, operation, self.stage, among, size_bytes, phase, is_beside))
         return [row for row in rows if row != NONE]
 
 

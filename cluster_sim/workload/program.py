@@ -17,7 +17,7 @@ from cluster_sim.collectives import (
     estimates,
     shape_on,
 )
-from cluster_sim.tables import CP, DP, EP, NONE, Array, Collective, Traffic
+from cluster_sim.tables import CP, DP, EP, NONE, PP, Array, Collective, Traffic
 from cluster_sim.workload.job import Job
 from cluster_sim.workload.layout import Layout
 from cluster_sim.workload.schedules import BACKWARD, FORWARD, SCHEDULES, WEIGHT, PipelineSchedule
@@ -105,9 +105,13 @@ class Program:
         return np.stack([chunk, kind, special], axis=1)
 
     def add(
-        self, name: str, kind: int, operation: str, stage: int, groups: Groups, size_bytes: float, phase: int
-    ) -> int:
-        """The row of a new collective; NONE where there is nobody to talk to."""
+        self, name: str, kind: int, operation: str, stage: int, groups: Groups, size_bytes: float, phase: int,
+        is_beside: bool | None = None,
+    ) -> int:  # fmt: skip
+        """The row of a new collective; NONE where there is nobody to talk to.
+
+        ``is_beside`` says whether it can run while its stage runs others; None for what is usual for its kind.
+        """
         if groups.size == 1:
             return NONE
         groups = replace(groups, pod=self.pod, shape=shape_on(self.torus, groups.ranks))
@@ -118,9 +122,10 @@ class Program:
             chosen = COLLECTIVES[algorithm]
             in_steps = self.job.algorithms.detail == "steps"
             self.traffics[key] = chosen.step_by_step(groups, 1.0) if in_steps else chosen(groups, 1.0)
+        beside = kind in (PP, DP) if is_beside is None else is_beside
         return self._append(
             operation, groups, name=f"{name}, stage {stage}", kind=kind, algorithm=algorithm, stage=stage, phase=phase,
-            traffic=self.traffics[key], size_bytes=size_bytes,
+            traffic=self.traffics[key], size_bytes=size_bytes, is_beside=beside,
         )  # fmt: skip
 
     def add_tokens(self, name: str, stage: int, groups: Groups, matrix: Array, size_bytes: float, layer: int) -> int:
@@ -128,7 +133,7 @@ class Program:
         return self._append(
             "all_to_all", groups, name=f"{name} of layer {layer}, stage {stage}", kind=EP, algorithm="all_to_all",
             stage=stage, phase=PIPELINE_PHASE, traffic=all_to_all_of(groups, matrix), size_bytes=size_bytes,
-            layer=layer,
+            layer=layer, is_beside=False,
         )  # fmt: skip
 
     def num_runs(self) -> Array:
