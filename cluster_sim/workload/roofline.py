@@ -34,19 +34,19 @@ Launches = Literal["fused", "eager", "graph"]
 
 @dataclass(frozen=True, slots=True)
 class _Habits:
-    """How software runs kernels: launches and bytes between products over those ``operations`` counts, gaps, steps."""
+    """How software runs kernels: launches and gaps over those counted, share of the step's overhead, fused or not."""
 
     launches: float
-    traffic: float
     overhead: float
     step: float
+    is_fused: bool = True
 
 
-#: Fitted beside the catalogue's figures, to plain PyTorch (MPT, nanotron) and to submissions that replay CUDA graphs.
+#: Chosen beside the catalogue's figures, for plain PyTorch (MPT, nanotron) and submissions that replay CUDA graphs.
 _HABITS = {
-    "fused": _Habits(launches=1.0, traffic=1.0, overhead=1.0, step=0.4),
-    "eager": _Habits(launches=1.5, traffic=1.15, overhead=1.0, step=1.0),
-    "graph": _Habits(launches=0.0, traffic=1.0, overhead=0.4, step=0.2),
+    "fused": _Habits(launches=1.0, overhead=1.0, step=0.4),
+    "eager": _Habits(launches=1.5, overhead=1.0, step=1.0, is_fused=False),
+    "graph": _Habits(launches=0.0, overhead=0.4, step=0.2),
 }
 #: Rows and columns of the result that a streaming multiprocessor works on at once, and its time over that of the
 #: largest for each number of the result: small tiles load more. Libraries take the best.
@@ -90,7 +90,7 @@ class Roofline:
     Args:
         accelerator: catalogue entry with its efficiencies.
         model, parallel, micro_batch, precision: what a rank computes, as in ``operations``.
-        launches: ``fused`` kernels as Megatron-LM's; ``eager``, half as many again that move more, as plain PyTorch;
+        launches: ``fused`` kernels as Megatron-LM's; ``eager``, half as many again and unfused, as plain PyTorch;
             ``graph``: CUDA graphs, whose launches cost the host nothing and leave smaller gaps.
         clock_ratio: clock over the one the figures were measured at, for capped power.
         compute: what kernels reach; None for the catalogue's figures of the accelerator's generation.
@@ -181,7 +181,7 @@ class Kernels:
         self, chip: Accelerator, compute: Compute, clock_ratio: float = 1.0, habits: _Habits = _HABITS["fused"]
     ) -> None:
         self.processors = chip.processors.typical
-        self.traffic, self.wave_share = habits.traffic, compute.wave_share.typical
+        self.is_fused, self.wave_share = habits.is_fused, compute.wave_share.typical
         self.overhead_s = compute.kernel_overhead.typical * habits.overhead
         self.bytes_per_s = chip.memory_bandwidth.typical * compute.memory_efficiency.typical
         bf16 = chip.peak_bf16.typical * clock_ratio
@@ -206,7 +206,7 @@ class Kernels:
         memory_s = operation.moved_bytes / self.bytes_per_s
         overhead_s = operation.launches * self.overhead_s
         if isinstance(operation, Stream):
-            return self.traffic * memory_s + overhead_s
+            return memory_s * (1.0 if self.is_fused else operation.unfused) + overhead_s
         return hypot(self._arithmetic_s(operation), memory_s) + overhead_s
 
     def _arithmetic_s(self, operation: Matmul | Attention) -> float:

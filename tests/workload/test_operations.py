@@ -153,3 +153,11 @@ def test_head_embedding_and_the_layers_for_further_tokens():
 def test_adam_moves_34_bytes_for_each_parameter():
     """Gradient twice, moments and master weight both ways, all in 32 bit; the weight in 16."""
     assert moved_bytes(optimizer_work(10.0).forward) == 10 * (2 * 4 + 6 * 4 + 2)
+
+
+def test_unfused_activations_move_more():
+    """SwiGLU by itself: gate and its sigmoid-weighted, that and the other factor, their product: five for three."""
+    (fused,) = (operation for operation in work_of(LLAMA)["up"].forward[-1:] if isinstance(operation, Stream))
+    values = 2 * LLAMA.sequence * LLAMA.mlp_width
+    assert fused.moved_bytes == 3 * 2 * values
+    assert fused.moved_bytes * fused.unfused == pytest.approx(5 * 2 * values)

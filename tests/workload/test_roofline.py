@@ -54,8 +54,13 @@ def test_one_tile_too_many_costs_a_wave():
 
 
 def test_what_is_bound_by_memory_takes_its_bytes_and_each_launch_its_overhead():
+    """Plain PyTorch moves what unfused kernels do."""
     kernels = Kernels(H100, with_figures(memory_efficiency=0.5, kernel_overhead=3e-6))
     assert kernels.seconds([Stream(3.35e9, launches=4)]) == pytest.approx(2e-3 + 4 * 3e-6)
+    fused, eager = (
+        Roofline(H100, GPT, Parallelism(), 1, "bf16", kind, compute=IDEAL).kernels for kind in ("fused", "eager")
+    )
+    assert eager.seconds([Stream(1e9, unfused=2)]) == 2 * fused.seconds([Stream(1e9, unfused=2)])
 
 
 def test_attention_is_slower_backward_with_few_keys_and_with_narrow_heads():
