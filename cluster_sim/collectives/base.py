@@ -41,6 +41,12 @@ class Groups:
         """Ranks of a group."""
         return int(self.ranks.shape[1])
 
+    @property
+    def num_domains(self) -> int:
+        """The most scale-up domains that a group lies in."""
+        domain = np.sort(self.domain[self.ranks], axis=1)
+        return 1 + int((domain[:, 1:] != domain[:, :-1]).sum(axis=1).max(initial=0))
+
 
 def shape_on(torus: tuple[int, ...], ranks: Array) -> tuple[int, ...]:
     """Sizes of the grid that every group is on a torus of endpoints; () where groups are none, or different ones.

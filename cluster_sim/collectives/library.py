@@ -7,8 +7,6 @@ nccl-tests; inside domains those of the protocol LL128, between them those of Si
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from cluster_sim.catalogue import entries
 from cluster_sim.collectives.base import Groups
 
@@ -55,7 +53,7 @@ class Library:
         """Of one run of an operation in groups, the slowest of which counts; 0 for a group of one."""
         if groups.size == 1:
             return 0.0
-        domains = _num_domains(groups)
+        domains = groups.num_domains
         if operation == "point_to_point":
             return self.launch_s + (self.across_peer_s if domains > 1 else self.inside_peer_s)
         if operation == "all_to_all":
@@ -64,9 +62,3 @@ class Library:
         passes = 2 if operation == "all_reduce" else 1
         steps = self.inside_step_s * (groups.size - domains) + self.across_step_s * (domains - 1)
         return self.launch_s + passes * steps
-
-
-def _num_domains(groups: Groups) -> int:
-    """The most domains that a group lies in."""
-    domain = np.sort(groups.domain[groups.ranks], axis=1)
-    return 1 + int((domain[:, 1:] != domain[:, :-1]).sum(axis=1).max(initial=0))

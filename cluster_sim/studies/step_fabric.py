@@ -53,17 +53,18 @@ class StepFabric:
     assumptions: tuple[str, ...]
 
 
-def step_fabric(row: MeasuredStep, reached_bytes_per_s: float = 0.0) -> StepFabric | str:
+def step_fabric(row: MeasuredStep, reached_bytes_per_s: float = 0.0, usual: str = "") -> StepFabric | str:
     """The fabric of a row, or why there is none.
 
     Args:
         row: as measured.
         reached_bytes_per_s: bus bandwidth that an all-reduce over all its accelerators reached; 0 where nobody knows.
+        usual: kind of network that the software's runs have, where the row names none; "" for unknown.
     """
     entry = accelerator(CATALOGUED[row.accelerator])
     per_domain, assumed = _domain(row, entry)
     is_alone = per_domain >= row.num_accelerators
-    network, told = ("", ()) if is_alone else _network(row.fabric)
+    network, told = ("", ()) if is_alone else _network(row.fabric, usual)
     rate, rate_told = _rate(row, entry)
     per_node = row.accelerators_per_node or int(entry.accelerators_per_host.typical)
     if 0 < reached_bytes_per_s < rate * per_node and not is_alone:
@@ -93,8 +94,10 @@ def _domain(row: MeasuredStep, entry: Accelerator) -> tuple[int, tuple[str, ...]
     return each, assumed
 
 
-def _network(fabric: str) -> tuple[str, tuple[str, ...]]:
+def _network(fabric: str, usual: str) -> tuple[str, tuple[str, ...]]:
     """(kind of network, what is assumed)."""
+    if usual and not fabric:
+        return usual, (f"network not named: taken as {usual.removeprefix('nccl-').upper()}",)
     named = network_of(fabric)
     if named is not None:
         return named, ()

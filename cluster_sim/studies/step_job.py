@@ -33,7 +33,7 @@ def job_of(
         "model": _model(row, software, facts), "parallelism": parallelism, "global_batch": row.global_batch,
         "micro_batch": row.micro_batch or 1, "schedule": _schedule(parallelism, hints),
         "precision": precision or "bf16", "launches": _launches(row, hints, software),
-        "gradients": software.gradients, "algorithms": _algorithms(row, hints, network),
+        "gradients": software.gradients, "algorithms": Algorithms(network=network or "infiniband"),
     }  # fmt: skip
     job, recompute_told = _recomputing(fields, _recomputed(row, hints))
     return job, (*told, *recompute_told)
@@ -96,9 +96,9 @@ def _experts(row: MeasuredStep, facts: ModelFacts) -> Experts | None:
 
 def _parallelism(row: MeasuredStep, hints: Hints, software: Software) -> tuple[Parallelism, tuple[str, ...]]:
     sharding, shard, told = _sharding(row, hints)
-    chunks = row.virtual_stages or 1
+    chunks = row.virtual_stages or _most_chunks(row, software)
     if row.virtual_stages is None and row.pipeline > 1 and hints.schedule not in _TWO_WAY:
-        told.append("vpp 1")
+        told.append(f"vpp {chunks}")
     if hints.schedule in _TWO_WAY:
         chunks = 2
     elif chunks > 1 and row.pipeline == 1:
@@ -114,9 +114,18 @@ def _parallelism(row: MeasuredStep, hints: Hints, software: Software) -> tuple[P
         sequence=row.tensor > 1 if sequence is None else sequence, sharding=sharding, shard=shard,
         overlap_gradients=sharding in software.overlapped, overlap_parameters=software.gathers_ahead,
         overlap_tensor_ratio=_hidden_ratio(row, hints, software),
+        dispatch="each_domain" if hints.has_deep_dispatch else "each_expert",
         overlap_tensor_gradients=software.tensor_overlap != "none", overlap_experts=hints.hides_experts,
     )  # fmt: skip
     return split, tuple(told)
+
+
+def _most_chunks(row: MeasuredStep, software: Software) -> int:
+    """Chunks of a stage where the row does not say: as many as the software is known to use and layers divide into."""
+    microbatches = row.global_batch // (row.data * (row.micro_batch or 1))
+    if row.pipeline == 1 or microbatches % row.pipeline:
+        return 1
+    return max(n for n in range(1, software.most_chunks + 1) if n == 1 or row.layers % (row.pipeline * n) == 0)
 
 
 def _hidden_ratio(row: MeasuredStep, hints: Hints, software: Software) -> float:
@@ -167,11 +176,3 @@ def _launches(row: MeasuredStep, hints: Hints, software: Software) -> str:
     generation = accelerator(CATALOGUED[row.accelerator]).compute
     by_habit = software.graphs_from and generation.startswith(software.graphs_from) and row.pipeline == 1
     return "graph" if hints.has_graphs or by_habit else software.launches
-
-
-def _algorithms(row: MeasuredStep, hints: Hints, network: str) -> Algorithms:
-    """Dispatchers that go by server send along rails; without experts it makes no difference."""
-    by_server = hints.has_deep_dispatch and row.experts
-    return Algorithms(
-        all_to_all="hierarchical_all_to_all" if by_server else "all_to_all", network=network or "infiniband"
-    )

@@ -55,7 +55,7 @@ def scenario_of(row: MeasuredStep, beside: Facts | None = None) -> StepScenario:
     software = software_of(row.source_family, hints.software)
     facts, assumed = facts_of(row, beside or {})
     told = (*_unknown(row, software), *assumed, *hints.remarks)
-    fabric = step_fabric(row, hints.reached_bytes_per_s)
+    fabric = step_fabric(row, hints.reached_bytes_per_s, software.network)
     if isinstance(fabric, str):
         return StepScenario(row, None, "", software.title, told, fabric)
     told = (*told, *fabric.assumptions)

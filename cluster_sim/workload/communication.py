@@ -99,9 +99,12 @@ def _experts(
     if not experts:
         return {}, {}, NONE, NONE
     chunks = range(p.virtual_stages)
-    layers = [n for chunk in chunks for n in program.layout.layers(stage, chunk) if job.model.has_experts(n)]
+    layers = [n for chunk in chunks for n in program.layout.layers(stage, chunk)]
+    if job.model.mtp_layers and any(program.layout.has_output(stage, chunk) for chunk in chunks):
+        layers.append(job.model.layers - 1)  # layers for further tokens are like the last one
+    layers = [layer for layer in dict.fromkeys(layers) if job.model.has_experts(layer)]
     groups, sharing = Groups(p.expert_groups(stage), domain), Groups(p.expert_tensor_groups(stage), domain)
-    sent_bytes = tokens_bytes * experts.per_token
+    sent_bytes = tokens_bytes * _num_copies(program, groups)
     whole_bytes = sent_bytes * p.expert_tensor
     inside = (
         program.add("ep all-gather", EP, "all_gather", stage, sharing, whole_bytes, PIPELINE_PHASE),
@@ -116,6 +119,20 @@ def _experts(
         there[layer] = program.add_tokens("ep dispatch", stage, groups, matrix, sent_bytes, layer)
         back[layer] = program.add_tokens("ep combine", stage, groups, matrix.T, sent_bytes, layer)
     return there, back, *inside
+
+
+def _num_copies(program: Program, groups: Groups) -> float:
+    """Copies of a token that are sent, on average.
+
+    To each domain once, where tokens are passed on inside: with k experts drawn from d domains, a domain gets none with
+    (1 - 1/d)**k.
+    """
+    experts = program.job.model.experts
+    assert experts is not None, "the caller has looked"
+    domains = groups.num_domains
+    if program.job.parallelism.dispatch == "each_expert" or domains == 1:
+        return float(experts.per_token)
+    return domains * (1 - (1 - 1 / domains) ** experts.per_token)
 
 
 def send_activations(program: Program, domain: Array) -> None:

@@ -34,6 +34,7 @@ class Parallelism(Spec):
         bucket_parameters: parameters of a rank that are reduced, and gathered, together at least; 0: layer by layer.
         overlap_tensor_ratio: share of the tensor-parallel communication around products that is hidden behind them.
         overlap_tensor_gradients: gradients of inputs are summed over tensor ranks beside the gradients of weights.
+        dispatch: a token is sent to ``each_expert`` of its own, or ``each_domain`` once, and passed on inside.
         overlap_experts: dispatch and combine run behind what does not need them: weight gradients and shared experts.
         order: dimensions from the one whose neighbours are next to each other to the one that strides farthest.
     """
@@ -55,6 +56,7 @@ class Parallelism(Spec):
     bucket_parameters: int = Field(40_000_000, ge=0)
     overlap_tensor_ratio: Ratio = Field(0.0, ge=0, le=1)
     overlap_tensor_gradients: bool = True
+    dispatch: Literal["each_expert", "each_domain"] = "each_expert"
     overlap_experts: bool = False
     order: tuple[Dimension, ...] = DIMENSIONS
 

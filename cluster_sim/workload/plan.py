@@ -85,7 +85,7 @@ class _Stage:
                 self.program.passes[self.stage, chunk, kind, special] = written
         shards = self.parallel.num_shards
         parameters = held.dense / shards[0] + held.experts / shards[1]
-        self.program.optimizer_s[self.stage] = self.plain.optimizer_s(parameters)
+        self.program.optimizer_s[self.stage] = self.plain.optimizer_s(parameters) + self.plain.step_s
 
     def _items(self, chunk: int) -> tuple[_Item, ...]:
         """In the order of the forward pass."""
@@ -151,12 +151,13 @@ class _Stage:
         reduces: dict[int, list[int]],
     ) -> Pass:  # fmt: skip
         writer = Writer()
-        writer.compute(self.plain.pass_s)  # of the host, for every pass
         layers = LayerWriter(writer, self.parallel, self.comm)
         numbers = range(len(items)) if kind == FORWARD else reversed(range(len(items)))
         for at in numbers:
             if (self.parallel.shards_parameters and kind != WEIGHT) or (special and kind == FORWARD):
                 writer.ahead(gathers.get(at, ()))
+            if self.parallel.sharding == "zero3" and kind != WEIGHT and items[at].layer >= 0:
+                writer.compute(self.plain.unpack_s(self.parallel.num_replicas))
             self._item(layers, items[at], kind)
             if kind in (BACKWARD, WEIGHT) and (special or self.parallel.shards_gradients):
                 writer.behind(reduces.get(at, ()))

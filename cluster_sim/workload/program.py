@@ -17,7 +17,7 @@ from cluster_sim.collectives import (
     estimates,
     shape_on,
 )
-from cluster_sim.tables import CP, DP, EP, NONE, PP, Array, Collective, Traffic
+from cluster_sim.tables import DP, EP, NONE, PP, Array, Collective, Traffic
 from cluster_sim.workload.job import Job
 from cluster_sim.workload.layout import Layout
 from cluster_sim.workload.schedules import BACKWARD, FORWARD, SCHEDULES, WEIGHT, PipelineSchedule
@@ -26,9 +26,6 @@ from cluster_sim.workload.segments import Pass
 #: Settings of the OCS that a step goes through, in order.
 PHASES = ("gather", "pipeline", "reduce")
 GATHER_PHASE, PIPELINE_PHASE, REDUCE_PHASE = range(3)
-
-#: Kinds of collectives that run beside compute, and slow it down.
-_BESIDE = (CP, EP, DP)
 
 #: (stage, chunk, kind of pass, 1 for the step's first forward pass or its last one with gradients of weights).
 PassKey = tuple[int, int, int, int]
@@ -163,7 +160,7 @@ class Program:
 
     def _append(self, operation: str, groups: Groups, **columns: object) -> int:
         overhead_s = self.library.overhead_s(operation, groups) if self.library else 0.0
-        slowdown_ratio = self.slowdown_ratio if columns["kind"] in _BESIDE else 0.0
+        slowdown_ratio = 0.0 if columns["kind"] == PP else self.slowdown_ratio
         self.collectives.append(
             Collective(
                 **columns, num_ranks=groups.size, overhead_s=overhead_s, slowdown_ratio=slowdown_ratio  # type: ignore[arg-type]

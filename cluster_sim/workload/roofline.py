@@ -109,7 +109,6 @@ class Roofline:
         compute: Compute | None = None,
         recomputed: frozenset[str] = frozenset(),
     ) -> None:
-        self.recomputed, self.pass_s = recomputed, 0.0
         self.model, self.parallel, self.micro_batch, self.precision = model, parallel, micro_batch, precision
         self.recomputed = recomputed
         compute, habits = compute or compute_of(accelerator.compute), _HABITS[launches]
@@ -140,10 +139,6 @@ class Roofline:
         The layer itself takes as long as the model's last one, and the head comes once more.
         """
         return self._time(mtp_work(self.model, self.parallel, self.micro_batch))
-
-    def mtp(self) -> PieceTimes:
-        """To be replaced."""
-        return PieceTimes(0.0, 0.0, 0.0)
 
     def optimizer_s(self, parameters: float) -> float:
         """The optimiser's step on the parameters of one rank; ``step_s`` is what a step takes besides."""

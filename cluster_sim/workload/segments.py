@@ -72,18 +72,20 @@ class Writer:
             self.segments.append(Segment(collective=collective, role=role))
 
 
-def fuse(segments: Iterable[Segment], fused_s: Mapping[int, float]) -> Pass:
+def fuse(segments: Iterable[Segment], fused_s: Mapping[int, float], slowdown_ratio: float = 0.0) -> Pass:
     """Join neighbouring segments without other traffic between them into one.
 
     Args:
         segments: of a pass.
         fused_s: time of each collective that runs between a stage's kernels without meeting any other traffic. What the
-            stage waits for is added to the compute around it; what runs beside compute adds what is longer than that.
+            stage waits for is added to the compute around it; what runs beside compute adds what it slows that down by,
+            or what it takes longer.
+        slowdown_ratio: how much longer compute takes beside a collective.
     """
     joined: list[Segment] = []
     is_open = False
     for segment in segments:
-        fused = _fused(segment, fused_s)
+        fused = _fused(segment, fused_s, slowdown_ratio)
         if is_open and fused.collective == NONE and not fused.beside:
             before = joined.pop()
             both_s = before.compute_s + fused.compute_s, before.fused_s + fused.fused_s
@@ -94,8 +96,12 @@ def fuse(segments: Iterable[Segment], fused_s: Mapping[int, float]) -> Pass:
     return tuple(joined)
 
 
-def _fused(segment: Segment, fused_s: Mapping[int, float]) -> Segment:
-    """With as much of its communication fused into compute as can be."""
+def _fused(segment: Segment, fused_s: Mapping[int, float], slowdown_ratio: float) -> Segment:
+    """With as much of its communication fused into compute as can be.
+
+    Beside a collective that takes c, compute gets c / (1 + slowdown) done: both take compute + c - c / (1 + slowdown),
+    or c where that is longer.
+    """
     if segment.collective in fused_s and segment.role == WAIT:
         return Segment(fused_s=fused_s[segment.collective])
     mine = [row for row in segment.beside if row in fused_s]
@@ -104,6 +110,6 @@ def _fused(segment: Segment, fused_s: Mapping[int, float]) -> Segment:
     longest_s = max(fused_s[row] for row in mine)
     return replace(
         segment,
-        fused_s=segment.fused_s + max(0.0, longest_s - segment.compute_s),
+        fused_s=segment.fused_s + max(longest_s - segment.compute_s, longest_s * slowdown_ratio / (1 + slowdown_ratio)),
         beside=tuple(row for row in segment.beside if row not in fused_s),
     )

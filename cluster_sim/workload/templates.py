@@ -141,7 +141,7 @@ def _template(program: Program, stage: int, pair: Sequence[int], fused_s: Mappin
     for code in pair:
         if code != NONE:
             key: PassKey = (stage, code // 8, code // 2 % 4, code % 2)
-            rows.append(_expanded(fuse(program.passes[key], fused_s)))
+            rows.append(_expanded(fuse(program.passes[key], fused_s, program.slowdown_ratio)))
     return rows[0] if len(rows) == 1 else _together(*rows)
 
 

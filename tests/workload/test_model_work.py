@@ -160,14 +160,19 @@ def test_parts_read_every_weight_once_each_way_and_add_to_its_gradient_in_32_bit
 @given(KINDS_AND_SPLITS)
 @settings(deadline=None)
 def test_context_ranks_share_what_grows_with_the_tokens(case):
-    """Activations of a microbatch, moved by one of the context ranks, are its share of what one rank would move."""
+    """
+    Activations of a microbatch, moved by one of the context ranks, are its share of what one rank would move; but for
+    the attention core, which meets the keys of every rank and adds up its parts.
+    """
     kind, parallel = case
     model, alone = KINDS[kind], parallel.model_copy(update={"context": 1, "expert": 1, "expert_tensor": 1})
     shared = parallel.model_copy(update={"expert": 1, "expert_tensor": 1})
     for layer in range(model.layers):
         for direction in ("forward", "inputs", "weights"):
             whole, part = (grown_bytes(model, split, layer, direction) for split in (alone, shared))
-            assert {name: moved * parallel.context for name, moved in part.items()} == pytest.approx(whole, rel=1e-9)
+            for name in set(whole) - {"core"}:
+                assert part[name] * parallel.context == pytest.approx(whole[name], rel=1e-9)
+            assert part.get("core", 0.0) * parallel.context >= whole.get("core", 0.0) * (1 - 1e-9)
 
 
 def grown_bytes(model, parallel, layer, direction):
