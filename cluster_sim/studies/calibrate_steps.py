@@ -94,7 +94,7 @@ def calibrate_steps(
     found = {name: compute(name) for name in entries("compute")}
     for fit in fits:
         found[fit.generation] = fitted_entry(fit)
-        (folder / f"{fit.generation}.yaml").write_text(_yaml(found[fit.generation], ""), encoding="utf-8")
+        (folder / f"compute-{fit.generation}.yaml").write_text(_yaml(found[fit.generation], ""), encoding="utf-8")
     text = _HEAD + "".join(f"\n{name}:\n{_yaml(entry, '  ')}" for name, entry in found.items())
     (folder / "compute.yaml").write_text(text, encoding="utf-8")
     return folder, tuple(line for fit in fits for line in _told(fit))

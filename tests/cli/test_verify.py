@@ -99,7 +99,7 @@ def test_calibrate_fits_kernels_to_training_steps(cli, steps, tmp_path):
     result = cli("calibrate", steps.name, "--output", "fit", "--workers", "1")
     assert result.exit_code == 0, result.stderr
     assert "nemo: 2 rows, mean absolute error" in result.stdout
-    assert {path.name for path in (tmp_path / "fit").iterdir()} == {"compute.yaml", "hopper.yaml"}
+    assert {path.name for path in (tmp_path / "fit").iterdir()} == {"compute.yaml", "compute-hopper.yaml"}
 
 
 def test_calibrate_writes_the_catalogues_files(cli, table, tmp_path):

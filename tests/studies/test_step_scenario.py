@@ -302,7 +302,7 @@ def test_overlaps_dispatchers_and_expert_tensor_ranks_are_read_from_notes(tmp_pa
     said = "expert tensor parallelism 2; all-to-all overlapped with compute; hybridep dispatcher"
     made = job(tmp_path, **MIXTURE, ep=8, notes=said)
     assert (made.parallelism.expert_tensor, made.parallelism.overlap_experts) == (2, True)
-    assert made.algorithms.all_to_all == "hierarchical_all_to_all"
+    assert made.parallelism.dispatch == "each_domain"
     hidden = job(tmp_path, source_family="mlperf", notes="tensor-parallel communication overlapped")
     assert hidden.parallelism.overlap_tensor_ratio == 0.5
 
