@@ -24,7 +24,16 @@ from cluster_sim.engine import (
     run_problem,
     step_parts,
 )
-from cluster_sim.results import Recorder, Run, check_output, claim_folder, provenance, table_of_columns, table_of_rows
+from cluster_sim.results import (
+    REPLICA,
+    Recorder,
+    Run,
+    check_output,
+    claim_folder,
+    provenance,
+    table_of_columns,
+    table_of_rows,
+)
 from cluster_sim.tables import (
     NODE_KINDS,
     NONE,
@@ -36,8 +45,8 @@ from cluster_sim.tables import (
     Schedule,
     is_scale_up,
 )
-from cluster_sim.topology import Equipment
-from cluster_sim.workload import PHASES, Job, assemble, plan
+from cluster_sim.topology import Equipment, access_classes
+from cluster_sim.workload import PHASES, Job, assemble, plan, split
 
 #: Called with what is going on, now and then.
 Announce = Callable[[str], None]
@@ -141,13 +150,15 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
     """
     job, interconnect = scenario.job, scenario.interconnect
     announce("building the fabric")
-    fabric = scenario.topology.fabric(Equipment(job.accelerators, job.accelerator_entry, interconnect))
-    fabric = scenario.failed_links.removed_from(fabric, stream(scenario.seed, "failed_links"))
+    built = scenario.topology.fabric(Equipment(job.accelerators, job.accelerator_entry, interconnect))
+    fabric = scenario.failed_links.removed_from(built, stream(scenario.seed, "failed_links"))
+    fabric = scenario.slow_links.slowed_in(fabric, stream(scenario.seed, "slow_links"))
     costs = LinkCosts.of(fabric, ("", "scale_up") if job.reduces_inside else ("",)) if job.algorithms.has_auto else None
     _check_reduction(job, fabric)
     drawn = stream_key(scenario.seed, "workload", scenario.job_name)
     try:
-        program = plan(job, fabric.endpoint_domain, fabric.endpoint_pod, costs, drawn, fabric.torus)
+        replicas = split(job, job.compute_factors(drawn), access_classes(built, fabric))
+        program = plan(job, fabric.endpoint_domain, fabric.endpoint_pod, costs, drawn, fabric.torus, replicas)
     except InputError as error:
         raise PlanError(str(error)) from error
     announce("routing")
@@ -270,7 +281,7 @@ def _events(done: _Simulated) -> pa.Table:
 
 def _tasks(done: _Simulated) -> pa.Table:
     schedule, outcome = done.schedule, done.outcome
-    return table_of_columns("tasks", {
+    table = table_of_columns("tasks", {
         "scenario": [done.scenario.name] * len(schedule),
         "task": np.arange(len(schedule)),
         "kind": np.array(TASK_KINDS)[schedule.kind],
@@ -279,6 +290,8 @@ def _tasks(done: _Simulated) -> pa.Table:
         "start_s": outcome.start_s, "end_s": outcome.end_s,
         "fused_s": schedule.fused_s, "released_by": outcome.released_by,
     })  # fmt: skip
+    replica = schedule.lanes.replica[schedule.lane]
+    return table.append_column(REPLICA, pa.array(replica, REPLICA.type)) if replica.any() else table
 
 
 def _collectives(done: _Simulated) -> pa.Table:

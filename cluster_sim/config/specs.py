@@ -8,7 +8,7 @@ from cluster_sim.backend import BackendName
 from cluster_sim.catalogue import Interconnect
 from cluster_sim.core import Ratio, Spec, one_of
 from cluster_sim.routing import ROUTINGS, Routing, Spray
-from cluster_sim.topology import TOPOLOGIES, FailedLinks, Topology
+from cluster_sim.topology import TOPOLOGIES, FailedLinks, SlowLinks, Topology
 from cluster_sim.workload import Job
 
 AnyTopology = Annotated[SerializeAsAny[Topology], one_of(TOPOLOGIES)]
@@ -25,6 +25,7 @@ class Common(Spec):
         backend: ``auto``, or a name; a named backend that is missing is an error.
         routing: how paths are chosen.
         failed_links: cables that carry nothing.
+        slow_links: cables that carry less than they should.
         record: ``summary`` writes summary, bill of materials and events; ``tasks`` also tasks, collectives and links.
     """
 
@@ -32,6 +33,7 @@ class Common(Spec):
     backend: BackendName = "auto"
     routing: AnyRouting = Spray()
     failed_links: FailedLinks = FailedLinks()
+    slow_links: SlowLinks = SlowLinks()
     record: Literal["summary", "tasks"] = "summary"
 
 

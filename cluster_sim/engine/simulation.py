@@ -1,4 +1,4 @@
-"""One step of one job on one fabric, event by event."""
+"""One step of a job on a fabric, event by event."""
 
 from dataclasses import dataclass
 
@@ -45,7 +45,7 @@ class Outcome:
 
 
 class Simulation:
-    """SimPy processes for the network, the stages of the job and the OCS controller, on one clock."""
+    """SimPy processes for the network, the lanes of the jobs and the OCS controller, on one clock."""
 
     def __init__(self, schedule: Schedule, routes: Routes, backend: Backend) -> None:
         self.clock, self.schedule = Clock(), schedule
@@ -83,10 +83,10 @@ class Simulation:
 
 
 def fusible(collectives: tuple[Collective, ...], routes: Routes, backend: Backend) -> dict[int, float]:
-    """Collectives that meet nothing outside their own stage, with the time each takes.
+    """Collectives that meet nothing outside their own lane, with the time each takes.
 
-    A stage waits for its tensor-parallel collectives one by one. Where none of their rows carries anything that runs
-    beside the stage or belongs to another, they can be put into the compute task around them without changing anything.
+    A lane waits for its tensor-parallel collectives one by one. Where none of their rows carries anything that runs
+    beside the lane or belongs to another, they can be put into the compute task around them without changing anything.
 
     Returns:
         seconds by row of ``collectives``.
@@ -96,7 +96,7 @@ def fusible(collectives: tuple[Collective, ...], routes: Routes, backend: Backen
     for number, collective in enumerate(collectives):
         if collective.kind == TP:
             rows = _rows_of(routes, int(routes.route[number]))
-            if all(users[row] == {collective.stage} for row in rows):
+            if all(users[row] == {collective.lane} for row in rows):
                 found[number] = alone_s(collective, int(routes.route[number]), routes, backend)
     return found
 
@@ -114,12 +114,12 @@ def alone_s(collective: Collective, route: int, routes: Routes, backend: Backend
 
 
 def _users_of_rows(collectives: tuple[Collective, ...], routes: Routes) -> dict[int, set[int]]:
-    """Stages that use each row one collective after the other; NONE stands for whatever runs beside a stage."""
+    """Lanes that use each row one collective after the other; NONE stands for whatever runs beside a lane."""
     users: dict[int, set[int]] = {}
     for number, collective in enumerate(collectives):
         waits = collective.kind in _BLOCKING
         for row in _rows_of(routes, int(routes.route[number])):
-            users.setdefault(row, set()).add(collective.stage if waits else NONE)
+            users.setdefault(row, set()).add(collective.lane if waits else NONE)
     return users
 
 

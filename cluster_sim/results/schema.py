@@ -65,6 +65,13 @@ TASKS = pa.schema(
     ]
 )
 
+#: A further column of tasks where replicas are simulated apart.
+REPLICA = column(
+    "replica", _INT, "1",
+    "class of data-parallel replicas that are simulated as one, in the order of their first data ranks; 0 also for "
+    "what all classes do together",
+)  # fmt: skip
+
 COLLECTIVES = pa.schema(
     [
         _SCENARIO,

@@ -32,18 +32,65 @@ _CHUNK_PATHS = 2**20
 _BETWEEN = re.compile(r"(\w+ \d+) - (\w+ \d+)")
 
 
-class FailedLinks(Spec):
-    """Cables that have failed before the run and stay so, both ways.
+class CableChoice(Spec):
+    """Cables, named or drawn.
 
     Attributes:
         links: numbers of links, or all cables between two nodes: ``leaf 40 - spine 52``, names as in the results.
-        ratio: share of the cables of ``tiers`` that fail besides, drawn with the seed; rounded to whole cables.
+        ratio: share of the cables of ``tiers`` besides, drawn with the seed; rounded to whole cables.
         tiers: which tiers; none for all between switches.
     """
 
     links: tuple[StrictInt | str, ...] = ()
     ratio: Ratio = Field(0.0, ge=0, le=1)
     tiers: tuple[str, ...] = ()
+
+    def chosen(self, fabric: Fabric, random: np.random.Generator, key: str) -> Array:
+        """bool[L]: links of the cables, both ways.
+
+        Args:
+            fabric: that has them.
+            random: what draws ``ratio`` of the cables.
+            key: of the choice in a file, for messages.
+
+        Raises:
+            ConfigError: links or tiers that the fabric does not have, all of them.
+        """
+        problems: list[str] = []
+        named = [self._cables(link, fabric, problems) for link in self.links]
+        drawn = self._drawn(fabric, random, problems)
+        if problems:
+            raise ConfigError(tuple(f"{key}: {problem}" for problem in problems))
+        is_chosen = np.zeros(len(fabric.links), bool)
+        is_chosen[np.concatenate([np.zeros(0, np.int64), *named, drawn])] = True
+        return np.asarray(is_chosen | is_chosen[np.arange(len(is_chosen)) ^ 1])
+
+    def _cables(self, link: int | str, fabric: Fabric, problems: list[str]) -> Array:
+        if isinstance(link, int):
+            if 0 <= link < len(fabric.links):
+                return np.array([link])
+            problems.append(f"link {link} is not there; links are numbered 0 to {len(fabric.links) - 1}")
+            return np.zeros(0, np.int64)
+        named = _BETWEEN.fullmatch(link)
+        ends = [node_of(name, fabric) for name in named.groups()] if named else [NONE]
+        found = np.flatnonzero((fabric.links.src == ends[0]) & (fabric.links.dst == ends[-1]))
+        if not named:
+            problems.append(f"expected a number or 'leaf 40 - spine 52', got {link!r}")
+        elif not len(found):
+            problems.append(f"no link is called {link!r}; see the names of links in the results")
+        return found
+
+    def _drawn(self, fabric: Fabric, random: np.random.Generator, problems: list[str]) -> Array:
+        unknown = [tier for tier in self.tiers if tier not in fabric.tiers]
+        problems += [f"no tier {tier!r} (known: {', '.join(fabric.tiers)})" for tier in unknown]
+        tiers = self.tiers or tuple(tier for tier in fabric.tiers if not tier.startswith(("scale_up", "host_leaf")))
+        numbers = [fabric.tiers.index(tier) for tier in tiers if tier in fabric.tiers]
+        up = np.flatnonzero(np.isin(fabric.links.tier, numbers))[::2]
+        return random.choice(up, round(self.ratio * len(up)), replace=False) if self.ratio else np.zeros(0, np.int64)
+
+
+class FailedLinks(CableChoice):
+    """Cables that have failed before the run and stay so, both ways."""
 
     def removed_from(self, fabric: Fabric, random: np.random.Generator) -> Fabric:
         """The same without capacity, and without candidate paths, over failed links.
@@ -55,37 +102,7 @@ class FailedLinks(Spec):
         Raises:
             ConfigError: links or tiers that the fabric does not have, all of them.
         """
-        problems: list[str] = []
-        named = [self._cables(link, fabric, problems) for link in self.links]
-        drawn = self._drawn(fabric, random, problems)
-        if problems:
-            raise ConfigError(tuple(problems))
-        is_dead = np.zeros(len(fabric.links), bool)
-        is_dead[np.concatenate([np.zeros(0, np.int64), *named, drawn])] = True
-        return without_links(fabric, is_dead | is_dead[np.arange(len(is_dead)) ^ 1])
-
-    def _cables(self, link: int | str, fabric: Fabric, problems: list[str]) -> Array:
-        if isinstance(link, int):
-            if 0 <= link < len(fabric.links):
-                return np.array([link])
-            problems.append(f"failed_links: link {link} is not there; links are numbered 0 to {len(fabric.links) - 1}")
-            return np.zeros(0, np.int64)
-        named = _BETWEEN.fullmatch(link)
-        ends = [node_of(name, fabric) for name in named.groups()] if named else [NONE]
-        found = np.flatnonzero((fabric.links.src == ends[0]) & (fabric.links.dst == ends[-1]))
-        if not named:
-            problems.append(f"failed_links: expected a number or 'leaf 40 - spine 52', got {link!r}")
-        elif not len(found):
-            problems.append(f"failed_links: no link is called {link!r}; see the names of links in the results")
-        return found
-
-    def _drawn(self, fabric: Fabric, random: np.random.Generator, problems: list[str]) -> Array:
-        unknown = [tier for tier in self.tiers if tier not in fabric.tiers]
-        problems += [f"failed_links: no tier {tier!r} (known: {', '.join(fabric.tiers)})" for tier in unknown]
-        tiers = self.tiers or tuple(tier for tier in fabric.tiers if not tier.startswith(("scale_up", "host_leaf")))
-        numbers = [fabric.tiers.index(tier) for tier in tiers if tier in fabric.tiers]
-        up = np.flatnonzero(np.isin(fabric.links.tier, numbers))[::2]
-        return random.choice(up, round(self.ratio * len(up)), replace=False) if self.ratio else np.zeros(0, np.int64)
+        return without_links(fabric, self.chosen(fabric, random, "failed_links"))
 
 
 def node_of(name: str, fabric: Fabric) -> int:
@@ -164,19 +181,25 @@ class Surviving(UnevenPaths):
         owner = np.repeat(np.arange(len(src)), kept)
         choice = ragged_arange(kept) * num_paths[owner] // kept[owner]
         path, link = self.paths.links(src[owner], dst[owner], choice, circuits)
-        is_left = np.ones(len(owner), bool)
-        is_left[path[self.is_dead[link]]] = False
-        num_left = np.bincount(owner[is_left], minlength=len(src))
-        none_left = np.flatnonzero((num_left == 0) & (num_paths > 0))
+        weight = self._weight(path, link, len(owner))
+        total = np.bincount(owner, weights=weight, minlength=len(src))
+        none_left = np.flatnonzero((total == 0) & (num_paths > 0))
         other = none_left, self.links(src[none_left], dst[none_left], np.zeros(len(none_left), np.int64), circuits)
         owners = np.concatenate([owner[path], other[0][other[1][0]]])
         links = np.concatenate([link, other[1][1]])
-        carried = np.concatenate([(is_left / np.maximum(num_left, 1)[owner])[path], np.ones(len(other[1][0]))])
+        shared = weight / np.where(total > 0, total, 1.0)[owner]
+        carried = np.concatenate([shared[path], np.ones(len(other[1][0]))])
         crossed = carried > 0
         starts, hop_link, share = added_up(
             owners[crossed], links[crossed], carried[crossed], len(src), len(self.is_dead)
         )
         return np.repeat(np.arange(len(src)), np.diff(starts)), hop_link, share
+
+    def _weight(self, path: Array, link: Array, num_paths: int) -> Array:
+        """float64[paths]: what each is to carry, next to the others of its pair; 0 over dead links."""
+        weight = np.ones(num_paths)
+        weight[path[self.is_dead[link]]] = 0.0
+        return weight
 
     def _instead(self, src: Array, dst: Array, choice: Array, circuits: Circuits | None) -> Array:
         """int64[E]: the candidate in place of each ``choice``; NONE where none was found."""

@@ -10,9 +10,11 @@ from cluster_sim.workload.model import Model
 from cluster_sim.workload.parallel import Parallelism
 from cluster_sim.workload.plan import plan
 from cluster_sim.workload.program import PHASES, Program
+from cluster_sim.workload.replicas import Replicas, split
 from cluster_sim.workload.roofline import Roofline
 from cluster_sim.workload.schedules import SCHEDULES
 from cluster_sim.workload.segments import Segment, fuse
+from cluster_sim.workload.stragglers import Stragglers
 
 __all__ = [
     "MOST_ACCELERATORS",
@@ -26,11 +28,14 @@ __all__ = [
     "Model",
     "Parallelism",
     "Program",
+    "Replicas",
     "Roofline",
     "Segment",
+    "Stragglers",
     "assemble",
     "fullest_stage",
     "fuse",
     "plan",
+    "split",
     "stages_memory_bytes",
 ]

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from cluster_sim.catalogue import Accelerator, accelerator, compute, scale_up
 from cluster_sim.collectives import AUTO, COLLECTIVES, NETWORKS, Library
 from cluster_sim.core import InputError, Problem, Ratio, Spec, UnknownNameError, raise_problems
+from cluster_sim.tables import Array
 from cluster_sim.workload.layout import Layout, layers_of, why_not_dealt
 from cluster_sim.workload.memory import fullest_stage, stages_memory_bytes, why_not_fitting
 from cluster_sim.workload.model import Model
@@ -15,6 +16,7 @@ from cluster_sim.workload.operations import Precision
 from cluster_sim.workload.parallel import Parallelism
 from cluster_sim.workload.roofline import Launches, Roofline
 from cluster_sim.workload.schedules import SCHEDULES
+from cluster_sim.workload.stragglers import Stragglers, compute_factors
 
 #: More than any job has; the order of passes is an array.
 _MOST_MICROBATCHES = 2**20
@@ -109,6 +111,10 @@ class Job(Spec):
         clock_ratio: clock of the accelerators over the one their figures hold for, where power is capped.
         slowdown_ratio: how much longer accelerators compute while a collective beside them takes processors and memory
             bandwidth; None: the catalogue's figure.
+        stragglers: accelerators that compute more slowly; None for none.
+        jitter_ratio: every accelerator computes longer by |z| times this, z normal, drawn with the seed.
+        replicas: which data-parallel replicas are simulated together, as one in lockstep: ``auto`` those that nothing
+            can tell apart, ``together`` all (the slowest sets the pace), ``apart`` none.
         gradients: number format in which gradients are reduced.
         algorithms: collective algorithms.
         force: go on although memory is short.
@@ -128,6 +134,9 @@ class Job(Spec):
     launches: Launches = "fused"
     clock_ratio: Ratio = Field(1.0, gt=0, le=1.5)
     slowdown_ratio: Ratio | None = Field(None, ge=0, le=10)
+    stragglers: Stragglers | None = None
+    jitter_ratio: Ratio = Field(0.0, ge=0, le=10)
+    replicas: Literal["auto", "together", "apart"] = "auto"
     gradients: Literal["fp32", "bf16"] = "fp32"
     algorithms: Algorithms = Algorithms()
     force: bool = False
@@ -142,6 +151,7 @@ class Job(Spec):
                 *self._too_large(),
                 *self._irreducible(),
                 *self._unmixable(),
+                *self._unknown_stragglers(),
             ],
         )
         return self
@@ -200,6 +210,10 @@ class Job(Spec):
         if self.slowdown_ratio is not None:
             return self.slowdown_ratio
         return compute(self.accelerator_entry.compute).sm_slowdown.typical
+
+    def compute_factors(self, seed: int) -> Array:
+        """float64[ranks], >= 1: how many times as long each accelerator computes; see Stragglers."""
+        return compute_factors(self.accelerators, self.stragglers, self.jitter_ratio, seed)
 
     @property
     def gradient_bytes(self) -> int:
@@ -275,6 +289,13 @@ class Job(Spec):
             for operation, name in self.algorithms.chosen.items()
             if name != AUTO and COLLECTIVES[name].reducing == "scale_up"
         ]  # fmt: skip
+
+    def _unknown_stragglers(self) -> list[Problem]:
+        beyond = [rank for rank in (self.stragglers.ranks if self.stragglers else ()) if rank >= self.accelerators]
+        if not beyond:
+            return []
+        reason = f"rank {beyond[0]} is not there; the job has ranks 0 to {self.accelerators - 1}"
+        return [(("stragglers", "ranks"), reason)]
 
     def _unmixable(self) -> list[Problem]:
         experts, name = self.model.experts, self.algorithms.all_to_all

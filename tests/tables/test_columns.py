@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from cluster_sim.tables import (
     Array,
     Flows,
+    Lanes,
     Schedule,
     Traffic,
     check_columns,
@@ -45,9 +46,9 @@ def schedule() -> Schedule:
     """Two tasks that need nothing."""
     ints, times, starts = np.zeros(2, np.int32), np.zeros(2), np.zeros(3, np.int64)
     return Schedule(
-        kind=ints, stage=ints, microbatch=ints, chunk=ints, pass_kind=ints, compute_s=times,
+        kind=ints, lane=ints, microbatch=ints, chunk=ints, pass_kind=ints, compute_s=times,
         fused_s=times, collective=ints, unlocks=np.zeros(0, np.int32), unlocks_starts=starts, num_needs=ints,
-        collectives=(), num_stages=1, phases=("step",),
+        collectives=(), lanes=Lanes.of_one_job(1), phases=("step",),
     )  # fmt: skip
 
 
@@ -104,7 +105,7 @@ def test_flows_need_columns_of_equal_length(column):
     "column",
     [
         pytest.param("fused_s"),
-        "kind", "stage", "microbatch", "chunk", "pass_kind", "compute_s", "collective", "num_needs",
+        "kind", "lane", "microbatch", "chunk", "pass_kind", "compute_s", "collective", "num_needs",
     ],
 )  # fmt: skip
 def test_schedules_need_columns_of_equal_length(column):
