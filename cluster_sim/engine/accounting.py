@@ -5,11 +5,15 @@ another lane is bubble, whatever it consists of; a transfer, or a collective of 
 collective that has no circuits is switching. The parts sum to the step time.
 """
 
+from dataclasses import replace
+
 import numpy as np
 
 from cluster_sim.engine.simulation import Outcome
 from cluster_sim.tables import COMPUTE, CP, EP, NONE, TASK_KINDS, TP, Array, Schedule
 
+#: Share of the time that has passed within which things happen at once.
+_AT_ONCE = 1e-12
 #: What an instant of a step can be spent on.
 PARTS = ("compute", "tp", "cp", "ep", "pp", "dp", "bubble", "switching", "optimizer")
 
@@ -18,6 +22,7 @@ def step_parts(schedule: Schedule, outcome: Outcome) -> dict[str, float]:
     """Seconds by part of PARTS; their sum is the step time."""
     parts = dict.fromkeys(PARTS, 0.0)
     lane = busiest_lane(schedule)
+    outcome = _seen_from(lane, schedule, outcome)
     is_own = (schedule.lane == lane) & schedule.is_lane
     last_own = _attribute_end(parts, schedule, outcome, lane, is_own)
     clock_s = 0.0
@@ -71,14 +76,40 @@ def _covered_s(from_s: Array, to_s: Array, until_s: Array) -> Array:
 
 def _attribute_end(parts: dict[str, float], schedule: Schedule, outcome: Outcome, lane: int, is_own: Array) -> int:
     """Walk back from the end of the step to the lane's last task on the way; that task, NONE if there is none."""
-    task, chain = int(np.argmax(outcome.end_s)), []
+    task, chain = _last_task(schedule, outcome, lane), []
     while task != NONE and not is_own[task]:
         chain.append(task)
         task = int(outcome.released_by[task])
+    if task == NONE and len(schedule.lanes.beside(lane)) > 1:  # others set the pace all along: it waits for them
+        task = int(np.flatnonzero(is_own)[-1])
     from_s = float(outcome.end_s[task]) if task != NONE else 0.0
     if chain:
         _attribute_wait(parts, schedule, outcome, chain[0], lane, from_s, outcome.step_time_s)
     return task
+
+
+def _seen_from(lane: int, schedule: Schedule, outcome: Outcome) -> Outcome:
+    """The same, where of several tasks that released another at once one of the lane's own replica did."""
+    is_own = _is_of_replica(lane, schedule)
+    if is_own.all():
+        return outcome
+    before, after = np.repeat(np.arange(len(schedule)), np.diff(schedule.unlocks_starts)), schedule.unlocks
+    at_once = outcome.end_s[before] >= outcome.start_s[after] * (1 - _AT_ONCE)
+    preferred = np.flatnonzero(is_own[before] & at_once & ~is_own[outcome.released_by[after]])
+    released_by = outcome.released_by.copy()
+    released_by[after[preferred]] = before[preferred]
+    return replace(outcome, released_by=released_by)
+
+
+def _last_task(schedule: Schedule, outcome: Outcome, lane: int) -> int:
+    """The task that ends the step; of several the lane's own replica's."""
+    last = np.flatnonzero(_is_of_replica(lane, schedule) & (outcome.end_s >= outcome.end_s.max() * (1 - _AT_ONCE)))
+    return int(last[np.argmax(outcome.end_s[last])] if len(last) else np.argmax(outcome.end_s))
+
+
+def _is_of_replica(lane: int, schedule: Schedule) -> Array:
+    """bool[T]: tasks of the lane's class of replicas."""
+    return np.asarray(schedule.lanes.replica[schedule.lane] == schedule.lanes.replica[lane])
 
 
 def busiest_lane(schedule: Schedule) -> int:

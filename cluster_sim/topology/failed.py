@@ -181,25 +181,19 @@ class Surviving(UnevenPaths):
         owner = np.repeat(np.arange(len(src)), kept)
         choice = ragged_arange(kept) * num_paths[owner] // kept[owner]
         path, link = self.paths.links(src[owner], dst[owner], choice, circuits)
-        weight = self._weight(path, link, len(owner))
-        total = np.bincount(owner, weights=weight, minlength=len(src))
-        none_left = np.flatnonzero((total == 0) & (num_paths > 0))
+        is_left = np.ones(len(owner), bool)
+        is_left[path[self.is_dead[link]]] = False
+        num_left = np.bincount(owner[is_left], minlength=len(src))
+        none_left = np.flatnonzero((num_left == 0) & (num_paths > 0))
         other = none_left, self.links(src[none_left], dst[none_left], np.zeros(len(none_left), np.int64), circuits)
         owners = np.concatenate([owner[path], other[0][other[1][0]]])
         links = np.concatenate([link, other[1][1]])
-        shared = weight / np.where(total > 0, total, 1.0)[owner]
-        carried = np.concatenate([shared[path], np.ones(len(other[1][0]))])
+        carried = np.concatenate([(is_left / np.maximum(num_left, 1)[owner])[path], np.ones(len(other[1][0]))])
         crossed = carried > 0
         starts, hop_link, share = added_up(
             owners[crossed], links[crossed], carried[crossed], len(src), len(self.is_dead)
         )
         return np.repeat(np.arange(len(src)), np.diff(starts)), hop_link, share
-
-    def _weight(self, path: Array, link: Array, num_paths: int) -> Array:
-        """float64[paths]: what each is to carry, next to the others of its pair; 0 over dead links."""
-        weight = np.ones(num_paths)
-        weight[path[self.is_dead[link]]] = 0.0
-        return weight
 
     def _instead(self, src: Array, dst: Array, choice: Array, circuits: Circuits | None) -> Array:
         """int64[E]: the candidate in place of each ``choice``; NONE where none was found."""
