@@ -163,7 +163,7 @@ def test_what_all_replicas_do_is_one_task_that_waits_for_all_and_releases_all(jo
 
 
 def reached(task, here, there, schedule):
-    """Lanes of all the tasks that edges from ``here`` to ``there`` lead to, one after the other, before they compute."""
+    """Lanes of the tasks that edges from ``here`` to ``there`` lead to, through others of data parallelism."""
     found, front = set(), {task}
     while front:
         front = {int(row) for row in there[np.isin(here, list(front))]} - found
