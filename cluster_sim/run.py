@@ -25,6 +25,7 @@ from cluster_sim.engine import (
     step_parts,
 )
 from cluster_sim.results import (
+    NEIGHBOUR,
     REPLICA,
     Recorder,
     Run,
@@ -46,7 +47,7 @@ from cluster_sim.tables import (
     is_scale_up,
 )
 from cluster_sim.topology import Equipment, access_classes
-from cluster_sim.workload import PHASES, Job, assemble, plan, split
+from cluster_sim.workload import PHASES, Job, Jobs, Program, place, plan, split, steps_of
 
 #: Called with what is going on, now and then.
 Announce = Callable[[str], None]
@@ -148,28 +149,57 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
         NotBuildableError: the fabric cannot be built; PlanError: a collective cannot be planned; SimulationError: the
             simulation cannot go on.
     """
-    job, interconnect = scenario.job, scenario.interconnect
+    interconnect, accelerator = scenario.interconnect, scenario.job.accelerator_entry
     announce("building the fabric")
-    built = scenario.topology.fabric(Equipment(job.accelerators, job.accelerator_entry, interconnect))
+    built = scenario.topology.fabric(Equipment(scenario.num_endpoints, accelerator, interconnect))
     fabric = scenario.failed_links.removed_from(built, stream(scenario.seed, "failed_links"))
     fabric = scenario.slow_links.slowed_in(fabric, stream(scenario.seed, "slow_links"))
-    costs = LinkCosts.of(fabric, ("", "scale_up") if job.reduces_inside else ("",)) if job.algorithms.has_auto else None
-    _check_reduction(job, fabric)
-    drawn = stream_key(scenario.seed, "workload", scenario.job_name)
     try:
-        replicas = split(job, job.compute_factors(drawn), access_classes(built, fabric))
-        program = plan(job, fabric.endpoint_domain, fabric.endpoint_pod, costs, drawn, fabric.torus, replicas)
+        jobs = _jobs(scenario, fabric, access_classes(built, fabric))
     except InputError as error:
         raise PlanError(str(error)) from error
     announce("routing")
-    key = stream_key(scenario.seed, "routing", scenario.job_name)
-    collectives = tuple(program.collectives)
-    routes = route_collectives(collectives, program.num_runs(), fabric, scenario.routing, key, len(PHASES), backend)
-    schedule = assemble(program, fusible(collectives, routes, backend))
+    key, collectives = stream_key(scenario.seed, "routing", scenario.job_name), jobs.collectives
+    routes = route_collectives(collectives, jobs.num_runs(), fabric, scenario.routing, key, len(PHASES), backend)
+    schedule = jobs.schedule(fusible(collectives, routes, backend))
     simulation = Simulation(schedule, routes, backend)
     outcome = simulation.run(lambda done: announce(f"simulating: {done:,} of {len(schedule):,} tasks"))
-    bill = account(fabric, interconnect, job.accelerator_entry)
+    bill = account(fabric, interconnect, accelerator)
     return _tables(_Simulated(scenario, fabric, schedule, routes, outcome, bill))
+
+
+def _jobs(scenario: Scenario, fabric: Fabric, access: Array) -> Jobs:
+    """All jobs of the cluster, placed one after the other; ``access`` is int64[endpoints], as in ``split``."""
+    _check_circuits(scenario, fabric)
+    neighbours = scenario.neighbours
+    wanted = [(scenario.job_name, scenario.job, scenario.placement)]
+    wanted += [(f"neighbour {name}", one.job, one.placement) for name, one in neighbours.items()]
+    programs, is_taken = [], np.zeros(fabric.num_endpoints, bool)
+    for name, job, placement in wanted:
+        drawn, random = stream_key(scenario.seed, "workload", name), stream(scenario.seed, "placement", name)
+        endpoints = place(placement, fabric, job.accelerators, job.parallelism.tensor, is_taken, random)
+        is_taken[endpoints] = True
+        programs.append(_program(job, fabric, drawn, access, endpoints))
+    steps = tuple(one.steps for one in neighbours.values())
+    return Jobs(tuple(programs), tuple(neighbours), steps)
+
+
+def _program(job: Job, fabric: Fabric, drawn: int, access: Array, endpoints: Array) -> Program:
+    costs = LinkCosts.of(fabric, ("", "scale_up") if job.reduces_inside else ("",)) if job.algorithms.has_auto else None
+    _check_reduction(job, fabric)
+    replicas = split(job, job.compute_factors(drawn), access[endpoints])
+    return plan(
+        job, fabric.endpoint_domain, fabric.endpoint_pod, costs, drawn, fabric.torus, replicas, endpoints
+    )  # fmt: skip
+
+
+def _check_circuits(scenario: Scenario, fabric: Fabric) -> None:
+    """PlanError where circuits are to follow the phases of a step and several jobs have steps of their own."""
+    if scenario.neighbours and fabric.planner is not None and fabric.planner.per_phase:
+        raise PlanError(
+            "circuits that follow the phases of a step cannot serve several jobs, whose phases pass at other times; "
+            "set reconfigure to per_job, or leave neighbours out"
+        )
 
 
 def _check_reduction(job: Job, fabric: Fabric) -> None:
@@ -276,7 +306,22 @@ def _events(done: _Simulated) -> pa.Table:
         }
         for switching, hidden_s in zip(done.outcome.switchings, all_hidden_s.tolist(), strict=True)
     ]  # fmt: skip
-    return table_of_rows("events", rows)
+    return table_of_rows("events", [*rows, *_neighbour_steps(done)])
+
+
+def _neighbour_steps(done: _Simulated) -> list[dict[str, object]]:
+    """When each step of each neighbour began and ended."""
+    rows: list[dict[str, object]] = []
+    for number, (name, neighbour) in enumerate(done.scenario.neighbours.items(), start=1):
+        ends_s = done.outcome.end_s[steps_of(done.schedule, neighbour.steps, number)].max(axis=1).tolist()
+        rows += [
+            {
+                "scenario": done.scenario.name, "time_s": start_s, "end_s": end_s, "event": "neighbour_step",
+                "detail": f"{name}, step {step} of {neighbour.steps}",
+            }
+            for step, (start_s, end_s) in enumerate(zip([0.0, *ends_s], ends_s, strict=False), start=1)
+        ]  # fmt: skip
+    return rows
 
 
 def _tasks(done: _Simulated) -> pa.Table:
@@ -291,7 +336,12 @@ def _tasks(done: _Simulated) -> pa.Table:
         "fused_s": schedule.fused_s, "released_by": outcome.released_by,
     })  # fmt: skip
     replica = schedule.lanes.replica[schedule.lane]
-    return table.append_column(REPLICA, pa.array(replica, REPLICA.type)) if replica.any() else table
+    if replica.any():
+        table = table.append_column(REPLICA, pa.array(replica, REPLICA.type))
+    if done.scenario.neighbours:
+        names = np.array(["", *done.scenario.neighbours])[schedule.lanes.job[schedule.lane]]
+        table = table.append_column(NEIGHBOUR, pa.array(names, NEIGHBOUR.type))
+    return table
 
 
 def _collectives(done: _Simulated) -> pa.Table:
@@ -313,7 +363,7 @@ def _collectives(done: _Simulated) -> pa.Table:
 
 
 def _links(done: _Simulated) -> pa.Table:
-    links, step_s = done.fabric.links, done.outcome.step_time_s
+    links, end_s = done.fabric.links, float(done.outcome.end_s.max())
     carried = done.routes.carried_by_links(done.outcome.carried)
     capacity = links.capacity_bytes_per_s
     per_capacity = np.divide(1.0, capacity, out=np.zeros(len(links)), where=capacity > 0)  # failed links carry nothing
@@ -324,9 +374,9 @@ def _links(done: _Simulated) -> pa.Table:
         "src": links.src, "dst": links.dst,
         "technology": _technologies(done)[links.tier],
         "length_m": links.length_m, "latency_s": links.latency_s, "capacity_bytes_per_s": capacity,
-        "window_start_s": np.zeros(len(links)), "window_end_s": np.full(len(links), step_s),
+        "window_start_s": np.zeros(len(links)), "window_end_s": np.full(len(links), end_s),
         "carried_bytes": carried[0], "busy_s": carried[1], "full_s": carried[2],
-        "peak_ratio": carried[3] * per_capacity, "mean_ratio": carried[0] * per_capacity / step_s,
+        "peak_ratio": carried[3] * per_capacity, "mean_ratio": carried[0] * per_capacity / end_s,
     })  # fmt: skip
 
 

@@ -103,18 +103,24 @@ def _seen_from(lane: int, schedule: Schedule, outcome: Outcome) -> Outcome:
 
 def _last_task(schedule: Schedule, outcome: Outcome, lane: int) -> int:
     """The task that ends the step; of several the lane's own replica's."""
-    last = np.flatnonzero(_is_of_replica(lane, schedule) & (outcome.end_s >= outcome.end_s.max() * (1 - _AT_ONCE)))
-    return int(last[np.argmax(outcome.end_s[last])] if len(last) else np.argmax(outcome.end_s))
+    is_last = schedule.is_main & (outcome.end_s >= outcome.step_time_s * (1 - _AT_ONCE))
+    of_replica = is_last & _is_of_replica(lane, schedule)
+    last = np.flatnonzero(of_replica if of_replica.any() else is_last)
+    return int(last[np.argmax(outcome.end_s[last])])
 
 
 def _is_of_replica(lane: int, schedule: Schedule) -> Array:
     """bool[T]: tasks of the lane's class of replicas."""
-    return np.asarray(schedule.lanes.replica[schedule.lane] == schedule.lanes.replica[lane])
+    lanes = schedule.lanes
+    is_same = (lanes.replica == lanes.replica[lane]) & (lanes.job == lanes.job[lane])
+    return np.asarray(is_same[schedule.lane])
 
 
 def busiest_lane(schedule: Schedule) -> int:
-    """The lane with most compute, the lowest of equals."""
-    busy_s = np.bincount(schedule.lane, weights=schedule.compute_s + schedule.fused_s, minlength=len(schedule.lanes))
+    """The lane of the main job with most compute, the lowest of equals."""
+    busy_s = np.bincount(
+        schedule.lane, weights=(schedule.compute_s + schedule.fused_s) * schedule.is_main, minlength=len(schedule.lanes)
+    )
     return int(np.flatnonzero(busy_s >= busy_s.max() * (1 - 1e-9))[0])
 
 

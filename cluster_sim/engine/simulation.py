@@ -1,4 +1,4 @@
-"""One step of a job on a fabric, event by event."""
+"""One step of a job on a fabric, and what others do beside it, event by event."""
 
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ class Outcome:
         released_by: int32[T], the task whose end let it start; NONE where nothing did.
         stalled_s: float64[T], time a collective had no bandwidth at all.
         bottleneck: int32[T], row class that held a collective back at its end.
-        step_time_s: end of the last task.
+        step_time_s: end of the main job's last task.
         switchings: reconfigurations of the OCS.
         carried: (setting, float64[4, row classes] of bytes, busy s, full s, peak bytes/s), each for what was lit
             under that setting for some time.
@@ -75,7 +75,7 @@ class Simulation:
             released_by=np.array(self.stages.released_by, np.int32),
             stalled_s=np.array(self.stages.stalled_s),
             bottleneck=np.array(self.stages.bottleneck, np.int32),
-            step_time_s=float(end_s.max()),
+            step_time_s=float(end_s[self.schedule.is_main].max()),
             switchings=tuple(self.controller.log),
             carried=tuple(self.controller.carried),
             num_solves=self.network.state.num_solves,

@@ -72,6 +72,9 @@ REPLICA = column(
     "what all classes do together",
 )  # fmt: skip
 
+#: A further column of tasks where several jobs share the cluster.
+NEIGHBOUR = column("neighbour", _TEXT, "", "name of the neighbour whose task it is; empty for the main job")
+
 COLLECTIVES = pa.schema(
     [
         _SCENARIO,

@@ -136,6 +136,11 @@ class Schedule:
         return np.asarray(self.lanes.stage[self.lane])
 
     @property
+    def is_main(self) -> Array:
+        """bool[T]: tasks of the main job."""
+        return np.asarray(self.lanes.job[self.lane] == 0)
+
+    @property
     def is_lane(self) -> Array:
         """bool[T]: tasks that keep their lane's accelerators busy; a lane does them one at a time."""
         return np.isin(self.kind, (COMPUTE, OPTIMIZER))

@@ -3,11 +3,13 @@
 from cluster_sim.workload.assemble import assemble
 from cluster_sim.workload.experts import Experts
 from cluster_sim.workload.job import MOST_ACCELERATORS, Algorithms, Job
+from cluster_sim.workload.jobs import Jobs, steps_of
 from cluster_sim.workload.latent import Latent
 from cluster_sim.workload.layout import Layout
 from cluster_sim.workload.memory import fullest_stage, stages_memory_bytes
 from cluster_sim.workload.model import Model
 from cluster_sim.workload.parallel import Parallelism
+from cluster_sim.workload.placement import PLACEMENTS, place
 from cluster_sim.workload.plan import plan
 from cluster_sim.workload.program import PHASES, Program
 from cluster_sim.workload.replicas import Replicas, split
@@ -19,10 +21,12 @@ from cluster_sim.workload.stragglers import Stragglers
 __all__ = [
     "MOST_ACCELERATORS",
     "PHASES",
+    "PLACEMENTS",
     "SCHEDULES",
     "Algorithms",
     "Experts",
     "Job",
+    "Jobs",
     "Latent",
     "Layout",
     "Model",
@@ -35,7 +39,9 @@ __all__ = [
     "assemble",
     "fullest_stage",
     "fuse",
+    "place",
     "plan",
     "split",
     "stages_memory_bytes",
+    "steps_of",
 ]

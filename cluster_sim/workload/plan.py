@@ -24,9 +24,9 @@ _INPUT, _OUTPUT = -1, -2
 
 def plan(
     job: Job, domain: Array, pod: Array | None = None, costs: LinkCosts | None = None, seed: int = 0,
-    torus: tuple[int, ...] = (), replicas: Replicas | None = None,
+    torus: tuple[int, ...] = (), replicas: Replicas | None = None, endpoints: Array | None = None,
 ) -> Program:  # fmt: skip
-    """The program of ``job`` on endpoints 0..n-1.
+    """The program of ``job``.
 
     Args:
         job: what to run.
@@ -36,10 +36,12 @@ def plan(
         seed: of what is drawn: which experts are popular.
         torus: sides of the torus of endpoints; bucket algorithms need it.
         replicas: which of its replicas go together, and how fast; None for all, at full pace.
+        endpoints: int32[ranks], where each rank is; None for rank = endpoint.
     """
     program = Program(
-        job, pod, costs, seed, torus, job.compute_slowdown_ratio, replicas or Replicas.together(job.parallelism)
-    )
+        job, pod, costs, seed, torus, job.compute_slowdown_ratio, endpoints,
+        replicas or Replicas.together(job.parallelism),
+    )  # fmt: skip
     plain, repeating = job.roofline(), job.roofline(job.repeated_parts)
     for stage in range(job.parallelism.pipeline):
         _Stage(program, stage, domain, plain, repeating).write()

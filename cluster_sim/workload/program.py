@@ -46,6 +46,7 @@ class Program:
         seed: of what is drawn for it.
         torus: sides of the torus of endpoints; () for none.
         slowdown_ratio: how much longer accelerators compute beside a collective.
+        endpoints: int32[ranks], where each rank is; None for endpoint = rank.
         replicas: classes of data ranks; the lane of a stage of a class is class x pipeline + stage.
         collectives: every communication pattern.
         passes: segments by PassKey.
@@ -65,6 +66,7 @@ class Program:
     seed: int = 0
     torus: tuple[int, ...] = ()
     slowdown_ratio: float = 0.0
+    endpoints: Array | None = None
     replicas: Replicas = field(default_factory=lambda: Replicas((), np.zeros((0, 0))))
     collectives: list[Collective] = field(default_factory=list)
     passes: dict[PassKey, Pass] = field(default_factory=dict)
@@ -131,6 +133,7 @@ class Program:
         """The row of a new collective; NONE where there is nobody to talk to."""
         if groups.size == 1:
             return NONE
+        groups = self._placed(groups)
         groups = replace(groups, pod=self.pod, shape=shape_on(self.torus, groups.ranks))
         ranks = groups.ranks.tobytes()
         algorithm = self._algorithm(operation, groups, ranks, size_bytes)
@@ -146,6 +149,7 @@ class Program:
 
     def add_tokens(self, name: str, lane: int, groups: Groups, matrix: Array, size_bytes: float, layer: int) -> int:
         """The row of a new all-to-all with float64[n, n] of ``size_bytes`` from rank to rank."""
+        groups = self._placed(groups)
         return self._append(
             "all_to_all", groups, name=f"{name} of layer {layer}, {self._where(lane, EP)}", kind=EP,
             algorithm="all_to_all", lane=lane, phase=PIPELINE_PHASE, traffic=all_to_all_of(groups, matrix),
@@ -177,6 +181,10 @@ class Program:
             stages = [stage for stage, _ in (reversed(way) if is_backward else way)]
             num += len(microbatches) * list(pairwise(stages)).count((src, dst))
         return num
+
+    def _placed(self, groups: Groups) -> Groups:
+        """Groups of ranks as groups of endpoints."""
+        return groups if self.endpoints is None else replace(groups, ranks=self.endpoints[groups.ranks])
 
     def _where(self, lane: int, kind: int) -> str:
         of_some = f" of replica {lane // len(self.orders)}" if len(self.replicas) > 1 and kind != DP else ""
