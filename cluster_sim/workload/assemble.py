@@ -5,11 +5,15 @@ from itertools import pairwise
 
 import numpy as np
 
+from cluster_sim.core import PlanError
 from cluster_sim.tables import DP, NONE, OPTIMIZER, PP, Array, Lanes, Schedule, grouped
 from cluster_sim.workload.program import PHASES, Program
 from cluster_sim.workload.schedules import BACKWARD, FORWARD, INPUT
 from cluster_sim.workload.segments import AHEAD, BEHIND, WAIT
 from cluster_sim.workload.templates import Lane, lane_of
+
+#: Of a job whose replicas are simulated apart, and of the steps of a neighbour: hours of work.
+MOST_TASKS = 2**23
 
 
 def assemble(program: Program, fused_s: Mapping[int, float]) -> Schedule:
@@ -19,13 +23,26 @@ def assemble(program: Program, fused_s: Mapping[int, float]) -> Schedule:
         program: what the stages do.
         fused_s: collectives that run between a stage's kernels without meeting any other traffic, with the time each
             takes: they become part of their compute task.
+
+    Raises:
+        PlanError: replicas that are simulated apart have too many tasks together.
     """
     table = _Tasks(len(program.orders))
     for lane in range(program.num_lanes):
+        if lane == len(program.orders):
+            _check_size(table.num * len(program.replicas))
         table.add_lane(lane, lane_of(program, lane, fused_s), program.job.parallelism.shards_parameters)
     _connect_stages(table, program)
     _share_parameters(table, program)
     return table.schedule(program)
+
+
+def _check_size(num_tasks: int) -> None:
+    if num_tasks > MOST_TASKS:
+        raise PlanError(
+            f"about {num_tasks:,} tasks, since replicas differ, and {MOST_TASKS:,} is the most; set replicas: "
+            "together, so that the slowest sets the pace of all, or let fewer replicas differ"
+        )
 
 
 class _Tasks:

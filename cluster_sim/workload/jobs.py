@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from cluster_sim.core import PlanError
 from cluster_sim.tables import NONE, OPTIMIZER, Array, Collective, Lanes, Schedule, grouped
-from cluster_sim.workload.assemble import assemble
+from cluster_sim.workload.assemble import MOST_TASKS, assemble
 from cluster_sim.workload.program import Program
 
 
@@ -42,7 +43,14 @@ class Jobs:
         return np.concatenate([program.num_runs() * n for program, n in zip(self.programs, times, strict=True)])
 
     def schedule(self, fused_s: Mapping[int, float]) -> Schedule:
-        """All tasks, job after job, step after step; ``fused_s`` as in ``assemble``, by row of ``collectives``."""
+        """All tasks, job after job, step after step.
+
+        Args:
+            fused_s: as in ``assemble``, by row of ``collectives``.
+
+        Raises:
+            PlanError: too many tasks.
+        """
         schedules, first = [], 0
         for program, num_steps in zip(self.programs, (1, *self.steps), strict=True):
             last = first + len(program.collectives)
@@ -62,6 +70,11 @@ def _repeated(step: Schedule, times: int) -> Schedule:
     """The same step several times: a stage begins the next one when its optimiser is done in all replicas."""
     if times == 1:
         return step
+    if len(step) * times > MOST_TASKS:
+        raise PlanError(
+            f"{times} steps of a neighbour are {len(step) * times:,} tasks, and {MOST_TASKS:,} is the most; give it "
+            "fewer"
+        )
     num = len(step)
     again = num * np.arange(times)[:, None]
     before = np.repeat(np.arange(num), np.diff(step.unlocks_starts))

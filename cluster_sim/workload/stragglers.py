@@ -1,5 +1,6 @@
 """Accelerators that compute more slowly than the others: some by a lot, and all by chance."""
 
+from collections import Counter
 from typing import Annotated
 
 import numpy as np
@@ -29,7 +30,7 @@ class Stragglers(Spec):
             problems.append((("ratio",), "ranks are named already; give ranks or ratio"))
         if not self.ranks and not self.ratio:
             problems.append((("ranks",), "nobody is named and no ratio is given; give ranks or ratio"))
-        twice = sorted({rank for rank in self.ranks if self.ranks.count(rank) > 1})
+        twice = [rank for rank, times in Counter(self.ranks).items() if times > 1]
         if twice:
             problems.append((("ranks",), f"rank {twice[0]} is named twice; name each once"))
         raise_problems("Stragglers", problems)

@@ -1,5 +1,7 @@
 """Several jobs in one cluster: apart they take what they take alone; over a shared spine they share it."""
 
+from importlib import import_module
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -227,3 +229,29 @@ def test_all_mistakes_about_neighbours_are_told_at_once(tmp_path):
     with pytest.raises(ConfigError) as error:
         small_run(tmp_path, TINY % (16, "b300-sxm", 16, ""), "cluster_accelerators=7")
     assert len(error.value.problems) == 2
+
+
+@pytest.mark.parametrize("sharding", ["zero1", "fsdp", "none"])
+def test_a_stage_begins_its_next_step_when_its_parameters_are_updated_in_all_replicas(sharding):
+    """Two pipeline stages, a straggler in a replica: nobody computes or gathers for step 2 ahead of that."""
+    slow = small_job(sharding=sharding, stragglers=Stragglers(ranks=(0,), slowdown_ratio=1.0))
+    tables = evaluated(pair_job(), neighbours={"b": {"job": slow, "steps": 2}})
+    rows = [row for row in tables["tasks"].to_pylist() if row["neighbour"] == "b"]
+    first, second = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+    for stage in (0, 1):
+        done = {row["replica"]: row["end_s"] for row in first if row["stage"] == stage and row["kind"] == "optimizer"}
+        assert set(done) == {0, 1}
+        gathers = [row["start_s"] for row in second if row["stage"] == stage and row["kind"] == "dp"]
+        assert min(gathers) >= max(done.values())
+        for replica, done_s in done.items():
+            own = (row for row in second if (row["stage"], row["replica"]) == (stage, replica))
+            assert min(row["start_s"] for row in own if row["kind"] == "compute") >= done_s
+
+
+def test_more_tasks_than_anybody_waits_for_are_refused(monkeypatch):
+    monkeypatch.setattr("cluster_sim.workload.jobs.MOST_TASKS", 100)
+    with pytest.raises(PlanError, match=r"50 steps of a neighbour are .* give it fewer"):
+        evaluated(pair_job(), neighbours={"b": {"job": pair_job(), "steps": 50}})
+    monkeypatch.setattr(import_module("cluster_sim.workload.assemble"), "MOST_TASKS", 100)
+    with pytest.raises(PlanError, match=r"tasks, since replicas differ.*replicas: together"):
+        evaluated(small_job(replicas="apart"))

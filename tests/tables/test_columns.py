@@ -197,3 +197,16 @@ def test_latencies_add_up_around_a_ring_and_step_by_step_in_a_tree():
 def test_no_traffic_is_empty():
     assert len(Traffic.none()) == 0
     assert Traffic.none().edge_starts.tolist() == [0]
+
+
+def test_lanes_are_stage_after_stage_of_replica_after_replica():
+    lanes = Lanes.of_one_job(3, 2)
+    assert lanes.stage.tolist() == [0, 1, 2, 0, 1, 2]
+    assert lanes.replica.tolist() == [0, 0, 0, 1, 1, 1]
+    assert lanes.job.tolist() == [0] * 6
+    assert lanes.beside(4) == [1, 4]
+
+
+def test_lanes_of_other_jobs_are_not_beside():
+    twice = Lanes(np.zeros(2, np.int32), np.zeros(2, np.int32), np.arange(2, dtype=np.int32))
+    assert twice.beside(0) == [0]
