@@ -10,9 +10,8 @@ import pyarrow as pa
 
 from cluster_sim.backend import Backend, BackendName, choose_backend
 from cluster_sim.catalogue import OCS_TIERS, Entry, compute, constants, scale_up
-from cluster_sim.collectives import AUTO, COLLECTIVES, LinkCosts
 from cluster_sim.config import RunConfig, Scenario, read_problem, read_transport
-from cluster_sim.core import InputError, PlanError, stream, stream_key
+from cluster_sim.core import InputError, stream, stream_key
 from cluster_sim.economics import Account, account
 from cluster_sim.engine import (
     Outcome,
@@ -36,7 +35,6 @@ from cluster_sim.results import (
     table_of_rows,
 )
 from cluster_sim.tables import (
-    NODE_KINDS,
     NONE,
     PASS_KINDS,
     TASK_KINDS,
@@ -47,7 +45,7 @@ from cluster_sim.tables import (
     is_scale_up,
 )
 from cluster_sim.topology import Equipment, access_classes
-from cluster_sim.workload import PHASES, Job, Jobs, Program, place, plan, split, steps_of
+from cluster_sim.workload import PHASES, Jobs, Wanted, plan_jobs, runs_of, steps_of
 
 #: Called with what is going on, now and then.
 Announce = Callable[[str], None]
@@ -154,10 +152,9 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
     built = scenario.topology.fabric(Equipment(scenario.num_endpoints, accelerator, interconnect))
     fabric = scenario.failed_links.removed_from(built, stream(scenario.seed, "failed_links"))
     fabric = scenario.slow_links.slowed_in(fabric, stream(scenario.seed, "slow_links"))
-    try:
-        jobs = _jobs(scenario, fabric, access_classes(built, fabric))
-    except InputError as error:
-        raise PlanError(str(error)) from error
+    main = Wanted(scenario.job_name, scenario.job, scenario.placement)
+    others = [Wanted(name, one.job, one.placement, one.steps) for name, one in scenario.neighbours.items()]
+    jobs = plan_jobs(main, others, fabric, access_classes(built, fabric), scenario.seed)
     announce("routing")
     key, collectives = stream_key(scenario.seed, "routing", scenario.job_name), jobs.collectives
     routes = route_collectives(collectives, jobs.num_runs(), fabric, scenario.routing, key, len(PHASES), backend)
@@ -165,52 +162,7 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
     simulation = Simulation(schedule, routes, backend)
     outcome = simulation.run(lambda done: announce(f"simulating: {done:,} of {len(schedule):,} tasks"))
     bill = account(fabric, interconnect, accelerator)
-    return _tables(_Simulated(scenario, fabric, schedule, routes, outcome, bill))
-
-
-def _jobs(scenario: Scenario, fabric: Fabric, access: Array) -> Jobs:
-    """All jobs of the cluster, placed one after the other; ``access`` is int64[endpoints], as in ``split``."""
-    _check_circuits(scenario, fabric)
-    neighbours = scenario.neighbours
-    wanted = [(scenario.job_name, scenario.job, scenario.placement)]
-    wanted += [(f"neighbour {name}", one.job, one.placement) for name, one in neighbours.items()]
-    programs, is_taken = [], np.zeros(fabric.num_endpoints, bool)
-    for name, job, placement in wanted:
-        drawn, random = stream_key(scenario.seed, "workload", name), stream(scenario.seed, "placement", name)
-        endpoints = place(placement, fabric, job.accelerators, job.parallelism.tensor, is_taken, random)
-        is_taken[endpoints] = True
-        programs.append(_program(job, fabric, drawn, access, endpoints))
-    steps = tuple(one.steps for one in neighbours.values())
-    return Jobs(tuple(programs), tuple(neighbours), steps)
-
-
-def _program(job: Job, fabric: Fabric, drawn: int, access: Array, endpoints: Array) -> Program:
-    costs = LinkCosts.of(fabric, ("", "scale_up") if job.reduces_inside else ("",)) if job.algorithms.has_auto else None
-    _check_reduction(job, fabric)
-    replicas = split(job, job.compute_factors(drawn), access[endpoints])
-    return plan(
-        job, fabric.endpoint_domain, fabric.endpoint_pod, costs, drawn, fabric.torus, replicas, endpoints
-    )  # fmt: skip
-
-
-def _check_circuits(scenario: Scenario, fabric: Fabric) -> None:
-    """PlanError where circuits are to follow the phases of a step and several jobs have steps of their own."""
-    if scenario.neighbours and fabric.planner is not None and fabric.planner.per_phase:
-        raise PlanError(
-            "circuits that follow the phases of a step cannot serve several jobs, whose phases pass at other times; "
-            "set reconfigure to per_job, or leave neighbours out"
-        )
-
-
-def _check_reduction(job: Job, fabric: Fabric) -> None:
-    """PlanError where switches of the fabric are to reduce that are no tree of leaves, spines and cores."""
-    names = [name for name in job.algorithms.chosen.values() if name != AUTO and COLLECTIVES[name].reducing == "fabric"]
-    is_tree = not fabric.joins_alike and NODE_KINDS.index("ocs") not in fabric.node_kind
-    if names and not is_tree:
-        raise PlanError(
-            f"{names[0]} needs leaves, spines and cores that reduce, and this topology has none; use a Clos or a "
-            "fat-tree, or an algorithm that sends between accelerators"
-        )
+    return _tables(_Simulated(scenario, fabric, jobs, schedule, routes, outcome, bill))
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +171,7 @@ class _Simulated:
 
     scenario: Scenario
     fabric: Fabric
+    jobs: Jobs
     schedule: Schedule
     routes: Routes
     outcome: Outcome
@@ -306,7 +259,7 @@ def _events(done: _Simulated) -> pa.Table:
         }
         for switching, hidden_s in zip(done.outcome.switchings, all_hidden_s.tolist(), strict=True)
     ]  # fmt: skip
-    return table_of_rows("events", [*rows, *_neighbour_steps(done)])
+    return table_of_rows("events", [*rows, *_neighbour_steps(done), *_replicas(done)])
 
 
 def _neighbour_steps(done: _Simulated) -> list[dict[str, object]]:
@@ -321,6 +274,23 @@ def _neighbour_steps(done: _Simulated) -> list[dict[str, object]]:
             }
             for step, (start_s, end_s) in enumerate(zip([0.0, *ends_s], ends_s, strict=False), start=1)
         ]  # fmt: skip
+    return rows
+
+
+def _replicas(done: _Simulated) -> list[dict[str, object]]:
+    """Who is in each class of replicas, and when it has computed everything; nothing where all are of one."""
+    schedule, rows = done.schedule, list[dict[str, object]]()
+    for number, program in enumerate(done.jobs.programs):
+        name = f"{done.jobs.names[number - 1]}, " if number else ""
+        of_job = schedule.is_lane & (schedule.lanes.job[schedule.lane] == number)
+        for replica, data in enumerate(program.replicas.data if len(program.replicas) > 1 else ()):
+            mine = of_job & (schedule.lanes.replica[schedule.lane] == replica)
+            slowest = program.replicas.factor[replica].max()
+            rows.append({
+                "scenario": done.scenario.name, "time_s": 0.0, "end_s": float(done.outcome.end_s[mine].max()),
+                "event": "replica",
+                "detail": f"{name}replica {replica}: data ranks {runs_of(data)}; computes {slowest:.4g} times as long",
+            })  # fmt: skip
     return rows
 
 

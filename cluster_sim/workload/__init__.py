@@ -1,6 +1,7 @@
 """Model, plan, schedule: what a training job computes and sends, task by task."""
 
 from cluster_sim.workload.assemble import assemble
+from cluster_sim.workload.cluster import Wanted, plan_jobs
 from cluster_sim.workload.experts import Experts
 from cluster_sim.workload.job import MOST_ACCELERATORS, Algorithms, Job
 from cluster_sim.workload.jobs import Jobs, steps_of
@@ -12,7 +13,7 @@ from cluster_sim.workload.parallel import Parallelism
 from cluster_sim.workload.placement import PLACEMENTS, place
 from cluster_sim.workload.plan import plan
 from cluster_sim.workload.program import PHASES, Program
-from cluster_sim.workload.replicas import Replicas, split
+from cluster_sim.workload.replicas import Replicas, runs_of, split
 from cluster_sim.workload.roofline import Roofline
 from cluster_sim.workload.schedules import SCHEDULES
 from cluster_sim.workload.segments import Segment, fuse
@@ -36,11 +37,14 @@ __all__ = [
     "Roofline",
     "Segment",
     "Stragglers",
+    "Wanted",
     "assemble",
     "fullest_stage",
     "fuse",
     "place",
     "plan",
+    "plan_jobs",
+    "runs_of",
     "split",
     "stages_memory_bytes",
     "steps_of",

@@ -73,6 +73,13 @@ def split(job: Job, factor: Array, access: Array) -> Replicas:
     return Replicas(tuple(data[number == one].ravel() for one in range(num_classes)), slowest[first])
 
 
+def runs_of(numbers: Array) -> str:
+    """Ascending numbers in words: ``0, 3 to 7``."""
+    breaks = np.flatnonzero(np.diff(numbers) > 1) + 1
+    runs = [(int(run[0]), int(run[-1])) for run in np.split(numbers, breaks)]
+    return ", ".join(str(first) if first == last else f"{first} to {last}" for first, last in runs)
+
+
 def _alike(columns: Array) -> Array:
     """int64[n]: rows that are equal share a number, in the order in which they first appear."""
     _, first, same = np.unique(columns, axis=0, return_index=True, return_inverse=True)

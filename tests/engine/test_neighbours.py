@@ -137,6 +137,13 @@ def test_replicas_apart_and_neighbours_go_together():
     assert {(row["neighbour"], row["replica"]) for row in tasks} == {("", 0), ("", 1), ("b", 0), ("b", 1)}
     assert step_s(tables) == pytest.approx(step_s(evaluated(slow)), rel=1e-9)
     assert neighbour_steps(tables)[0][1] == pytest.approx(step_s(tables), rel=1e-6)
+    said = [row["detail"] for row in tables["events"].to_pylist() if row["event"] == "replica"]
+    assert said == [
+        "replica 0: data ranks 0; computes 2 times as long",
+        "replica 1: data ranks 1 to 3; computes 1 times as long",
+        "b, replica 0: data ranks 0; computes 2 times as long",
+        "b, replica 1: data ranks 1 to 3; computes 1 times as long",
+    ]
 
 
 def test_results_name_whose_tasks_and_collectives_they_are():

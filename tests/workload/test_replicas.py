@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from cluster_sim import load_config
 from cluster_sim.core import ConfigError, InputError
 from cluster_sim.tables import DP, NONE
-from cluster_sim.workload import Parallelism, Replicas, Stragglers, assemble, plan, split
+from cluster_sim.workload import Parallelism, Replicas, Stragglers, assemble, plan, runs_of, split
 from cluster_sim.workload.replicas import MOST_LANES
 from tests.engine.worlds import moe_job, small_job
 from tests.small import write_small
@@ -118,6 +118,11 @@ def test_too_many_lanes_are_refused_with_numbers_and_a_way_out():
     )
     with pytest.raises(InputError, match=rf"16384 lanes .*{MOST_LANES} is the most.*replicas: together"):
         split(job, np.ones(16384), np.zeros(16384, np.int64))
+
+
+def test_runs_of_ranks_are_said_in_words():
+    assert runs_of(np.array([0, 3, 4, 5, 9])) == "0, 3 to 5, 9"
+    assert runs_of(np.arange(4)) == "0 to 3"
 
 
 # Programs
