@@ -90,7 +90,7 @@ class Algorithms(Spec):
 
 
 class Job(Spec):
-    """One training job that has the whole cluster.
+    """One training job.
 
     Attributes:
         accelerators: how many; must equal tensor x context x pipeline x data.

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cluster_sim.engine import step_parts
-from cluster_sim.routing import Ecmp
+from cluster_sim.backend import choose_backend
+from cluster_sim.engine import Simulation, busiest_lane, fusible, route_collectives, step_parts
+from cluster_sim.routing import Ecmp, Spray
 from cluster_sim.tables import COMPUTE, DP, OPTIMIZER, PP
 from cluster_sim.topology import Clos, Equipment, OcsSpine, SlowLinks
-from cluster_sim.workload import Algorithms, Stragglers
+from cluster_sim.workload import PHASES, Algorithms, Stragglers, assemble, plan, split
 from tests.engine.worlds import INTERCONNECT, moe_job, run_job, small_job
 
 FREE = Algorithms(library="none")
@@ -268,3 +269,32 @@ def test_the_optimiser_of_a_straggler_ends_the_step():
     assert two.kind[last] == OPTIMIZER
     assert two.lanes.replica[two.lane[last]] == 0
     assert two.compute_s[last] == pytest.approx(2 * two.compute_s[(two.kind == OPTIMIZER) & (two.lane == 2)][0])
+
+
+def test_the_lane_that_computes_longest_is_seen_although_another_replica_ends_the_step():
+    """
+    Replica 0 has the slowest stage, replica 1 two that are nearly as slow and ends later. The parts are those of the
+    slowest stage: all it computes, and waiting for the others.
+    """
+    slow = np.ones(64)
+    slow[32], slow[[8, 40]] = 1.5, 1.45
+    job = small_job(overlap_gradients=False, slowdown_ratio=0.0, global_batch=8)
+    schedule, outcome = with_factors(job, slow)
+    ends = passes_end(schedule, outcome)
+    assert max(ends[2:4]) > max(ends[:2])
+    parts = step_parts(schedule, outcome)
+    assert busiest_lane(schedule) == 1
+    own = (schedule.lane == 1) & (schedule.kind == COMPUTE)
+    assert parts["compute"] == pytest.approx(schedule.compute_s[own].sum(), rel=1e-9)
+    assert sum(parts.values()) == pytest.approx(outcome.step_time_s, rel=1e-9)
+
+
+def with_factors(job, factor):
+    """(schedule, outcome) where accelerators compute so many times as long, each."""
+    fabric = Clos().build(Equipment(job.accelerators, job.accelerator_entry, INTERCONNECT))
+    replicas = split(job, factor, np.zeros(len(factor), np.int64))
+    program = plan(job, fabric.endpoint_domain, fabric.endpoint_pod, replicas=replicas)
+    collectives, backend = tuple(program.collectives), choose_backend("numba")
+    routes = route_collectives(collectives, program.num_runs(), fabric, Spray(), 7, len(PHASES))
+    schedule = assemble(program, fusible(collectives, routes, backend))
+    return schedule, Simulation(schedule, routes, backend).run()

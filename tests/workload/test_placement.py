@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from cluster_sim.catalogue import accelerator
 from cluster_sim.core import InputError, UnknownNameError
 from cluster_sim.topology import Clos, Equipment
-from cluster_sim.workload import PLACEMENTS, place
-from tests.engine.worlds import INTERCONNECT
+from cluster_sim.workload import PLACEMENTS, Experts, place, plan
+from tests.engine.worlds import INTERCONNECT, small_job
 from tests.networks import SMALL, small_fabric
 
 #: Four pods of one leaf with 8 servers each; eight leaves per pod, each with the i-th accelerators of its 64 servers.
@@ -134,3 +134,18 @@ def test_too_many_accelerators_are_refused_with_numbers():
 def test_an_unknown_policy_names_the_known_ones():
     with pytest.raises(UnknownNameError, match="packed, rail_aligned, random, scattered"):
         placed("nearby", build(PLAIN, 64), 8)
+
+
+@pytest.mark.parametrize("popularity", [0.0, 1.0])
+def test_everything_that_ranks_send_goes_between_their_endpoints(popularity):
+    """A job on servers 9 down to 2: every transfer of every collective, from and to the endpoints of its ranks."""
+    experts = Experts(count=32, per_token=2, width=512, popularity=popularity)
+    job = small_job(experts=experts, expert=16, tied_embeddings=True)
+    endpoints = ((9 - np.arange(64) // 8) * 8 + np.arange(64) % 8).astype(np.int32)
+    domain = np.arange(128, dtype=np.int32) // 8
+    here, there = plan(job, domain), plan(job, domain, endpoints=endpoints)
+    for one, other in zip(here.collectives, there.collectives, strict=True):
+        before, after = one.traffic.written_out(), other.traffic.written_out()
+        assert np.array_equal(after.edge_src, endpoints[before.edge_src]), one.name
+        assert np.array_equal(after.edge_dst, endpoints[before.edge_dst]), one.name
+        assert one.overhead_s == other.overhead_s
