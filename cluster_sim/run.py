@@ -10,9 +10,8 @@ import pyarrow as pa
 
 from cluster_sim.backend import Backend, BackendName, choose_backend
 from cluster_sim.catalogue import OCS_TIERS, Entry, constants, scale_up
-from cluster_sim.collectives import AUTO, COLLECTIVES, LinkCosts
 from cluster_sim.config import RunConfig, Scenario, read_problem, read_transport
-from cluster_sim.core import InputError, PlanError, stream, stream_key
+from cluster_sim.core import InputError, stream, stream_key
 from cluster_sim.economics import Account, account
 from cluster_sim.engine import (
     Outcome,
@@ -24,9 +23,18 @@ from cluster_sim.engine import (
     run_problem,
     step_parts,
 )
-from cluster_sim.results import Recorder, Run, check_output, claim_folder, provenance, table_of_columns, table_of_rows
+from cluster_sim.results import (
+    NEIGHBOUR,
+    REPLICA,
+    Recorder,
+    Run,
+    check_output,
+    claim_folder,
+    provenance,
+    table_of_columns,
+    table_of_rows,
+)
 from cluster_sim.tables import (
-    NODE_KINDS,
     NONE,
     PASS_KINDS,
     TASK_KINDS,
@@ -36,8 +44,8 @@ from cluster_sim.tables import (
     Schedule,
     is_scale_up,
 )
-from cluster_sim.topology import Equipment
-from cluster_sim.workload import PHASES, Job, assemble, plan
+from cluster_sim.topology import Equipment, access_classes
+from cluster_sim.workload import PHASES, Jobs, Wanted, plan_jobs, runs_of, steps_of
 
 #: Called with what is going on, now and then.
 Announce = Callable[[str], None]
@@ -139,37 +147,22 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
         NotBuildableError: the fabric cannot be built; PlanError: a collective cannot be planned; SimulationError: the
             simulation cannot go on.
     """
-    job, interconnect = scenario.job, scenario.interconnect
+    interconnect, accelerator = scenario.interconnect, scenario.job.accelerator_entry
     announce("building the fabric")
-    fabric = scenario.topology.fabric(Equipment(job.accelerators, job.accelerator_entry, interconnect))
-    fabric = scenario.failed_links.removed_from(fabric, stream(scenario.seed, "failed_links"))
-    costs = LinkCosts.of(fabric, ("", "scale_up") if job.reduces_inside else ("",)) if job.algorithms.has_auto else None
-    _check_reduction(job, fabric)
-    drawn = stream_key(scenario.seed, "workload", scenario.job_name)
-    try:
-        program = plan(job, fabric.endpoint_domain, fabric.endpoint_pod, costs, drawn, fabric.torus)
-    except InputError as error:
-        raise PlanError(str(error)) from error
+    built = scenario.topology.fabric(Equipment(scenario.num_endpoints, accelerator, interconnect))
+    fabric = scenario.failed_links.removed_from(built, stream(scenario.seed, "failed_links"))
+    fabric = scenario.slow_links.slowed_in(fabric, stream(scenario.seed, "slow_links"))
+    main = Wanted(scenario.job_name, scenario.job, scenario.placement)
+    others = [Wanted(name, one.job, one.placement, one.steps) for name, one in scenario.neighbours.items()]
+    jobs = plan_jobs(main, others, fabric, access_classes(built, fabric), scenario.seed)
     announce("routing")
-    key = stream_key(scenario.seed, "routing", scenario.job_name)
-    collectives = tuple(program.collectives)
-    routes = route_collectives(collectives, program.num_runs(), fabric, scenario.routing, key, len(PHASES), backend)
-    schedule = assemble(program, fusible(collectives, routes, backend))
+    key, collectives = stream_key(scenario.seed, "routing", scenario.job_name), jobs.collectives
+    routes = route_collectives(collectives, jobs.num_runs(), fabric, scenario.routing, key, len(PHASES), backend)
+    schedule = jobs.schedule(fusible(collectives, routes, backend))
     simulation = Simulation(schedule, routes, backend)
     outcome = simulation.run(lambda done: announce(f"simulating: {done:,} of {len(schedule):,} tasks"))
-    bill = account(fabric, interconnect, job.accelerator_entry)
-    return _tables(_Simulated(scenario, fabric, schedule, routes, outcome, bill))
-
-
-def _check_reduction(job: Job, fabric: Fabric) -> None:
-    """PlanError where switches of the fabric are to reduce that are no tree of leaves, spines and cores."""
-    names = [name for name in job.algorithms.chosen.values() if name != AUTO and COLLECTIVES[name].reducing == "fabric"]
-    is_tree = not fabric.joins_alike and NODE_KINDS.index("ocs") not in fabric.node_kind
-    if names and not is_tree:
-        raise PlanError(
-            f"{names[0]} needs leaves, spines and cores that reduce, and this topology has none; use a Clos or a "
-            "fat-tree, or an algorithm that sends between accelerators"
-        )
+    bill = account(fabric, interconnect, accelerator)
+    return _tables(_Simulated(scenario, fabric, jobs, schedule, routes, outcome, bill))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +171,7 @@ class _Simulated:
 
     scenario: Scenario
     fabric: Fabric
+    jobs: Jobs
     schedule: Schedule
     routes: Routes
     outcome: Outcome
@@ -266,12 +260,44 @@ def _events(done: _Simulated) -> pa.Table:
         }
         for switching, hidden_s in zip(done.outcome.switchings, all_hidden_s.tolist(), strict=True)
     ]  # fmt: skip
-    return table_of_rows("events", rows)
+    return table_of_rows("events", [*rows, *_neighbour_steps(done), *_replicas(done)])
+
+
+def _neighbour_steps(done: _Simulated) -> list[dict[str, object]]:
+    """When each step of each neighbour began and ended."""
+    rows: list[dict[str, object]] = []
+    for number, (name, neighbour) in enumerate(done.scenario.neighbours.items(), start=1):
+        ends_s = done.outcome.end_s[steps_of(done.schedule, neighbour.steps, number)].max(axis=1).tolist()
+        rows += [
+            {
+                "scenario": done.scenario.name, "time_s": start_s, "end_s": end_s, "event": "neighbour_step",
+                "detail": f"{name}, step {step} of {neighbour.steps}",
+            }
+            for step, (start_s, end_s) in enumerate(zip([0.0, *ends_s], ends_s, strict=False), start=1)
+        ]  # fmt: skip
+    return rows
+
+
+def _replicas(done: _Simulated) -> list[dict[str, object]]:
+    """Who is in each class of replicas, and when it has computed everything; nothing where all are of one."""
+    schedule, rows = done.schedule, list[dict[str, object]]()
+    for number, program in enumerate(done.jobs.programs):
+        name = f"{done.jobs.names[number - 1]}, " if number else ""
+        of_job = schedule.is_lane & (schedule.lanes.job[schedule.lane] == number)
+        for replica, data in enumerate(program.replicas.data if len(program.replicas) > 1 else ()):
+            mine = of_job & (schedule.lanes.replica[schedule.lane] == replica)
+            slowest = program.replicas.factor[replica].max()
+            rows.append({
+                "scenario": done.scenario.name, "time_s": 0.0, "end_s": float(done.outcome.end_s[mine].max()),
+                "event": "replica",
+                "detail": f"{name}replica {replica}: data ranks {runs_of(data)}; computes {slowest:.4g} times as long",
+            })  # fmt: skip
+    return rows
 
 
 def _tasks(done: _Simulated) -> pa.Table:
     schedule, outcome = done.schedule, done.outcome
-    return table_of_columns("tasks", {
+    table = table_of_columns("tasks", {
         "scenario": [done.scenario.name] * len(schedule),
         "task": np.arange(len(schedule)),
         "kind": np.array(TASK_KINDS)[schedule.kind],
@@ -280,6 +306,13 @@ def _tasks(done: _Simulated) -> pa.Table:
         "start_s": outcome.start_s, "end_s": outcome.end_s,
         "fused_s": schedule.fused_s, "released_by": outcome.released_by,
     })  # fmt: skip
+    replica = schedule.lanes.replica[schedule.lane]
+    if replica.any():
+        table = table.append_column(REPLICA, pa.array(replica, REPLICA.type))
+    if done.scenario.neighbours:
+        names = np.array(["", *done.scenario.neighbours])[schedule.lanes.job[schedule.lane]]
+        table = table.append_column(NEIGHBOUR, pa.array(names, NEIGHBOUR.type))
+    return table
 
 
 def _collectives(done: _Simulated) -> pa.Table:
@@ -301,7 +334,7 @@ def _collectives(done: _Simulated) -> pa.Table:
 
 
 def _links(done: _Simulated) -> pa.Table:
-    links, step_s = done.fabric.links, done.outcome.step_time_s
+    links, end_s = done.fabric.links, float(done.outcome.end_s.max())
     carried = done.routes.carried_by_links(done.outcome.carried)
     capacity = links.capacity_bytes_per_s
     per_capacity = np.divide(1.0, capacity, out=np.zeros(len(links)), where=capacity > 0)  # failed links carry nothing
@@ -312,9 +345,9 @@ def _links(done: _Simulated) -> pa.Table:
         "src": links.src, "dst": links.dst,
         "technology": _technologies(done)[links.tier],
         "length_m": links.length_m, "latency_s": links.latency_s, "capacity_bytes_per_s": capacity,
-        "window_start_s": np.zeros(len(links)), "window_end_s": np.full(len(links), step_s),
+        "window_start_s": np.zeros(len(links)), "window_end_s": np.full(len(links), end_s),
         "carried_bytes": carried[0], "busy_s": carried[1], "full_s": carried[2],
-        "peak_ratio": carried[3] * per_capacity, "mean_ratio": carried[0] * per_capacity / step_s,
+        "peak_ratio": carried[3] * per_capacity, "mean_ratio": carried[0] * per_capacity / end_s,
     })  # fmt: skip
 
 

@@ -74,6 +74,7 @@ def read_fabric(
     document = read_whole(path, settings)
     picks = _picks(document, interconnect, topology)
     picked = _picked(document, picks)
+    picked = _joined(picked, _cluster(document, picked.data.get("accelerators")))
     if interconnect is not None and ("interconnect",) not in picks:
         picked = _joined(picked, _interconnect(interconnect))
     given = {name: value for name, value in parts.items() if value is not None}
@@ -116,6 +117,22 @@ def _picks_of_job(data: Any, at: Location) -> dict[Location, Location]:
     for key in at:
         data = data.get(key) if isinstance(data, dict) else None
     return {(name,): (*at, name) for name in ("accelerators", "accelerator") if isinstance(data, dict) and name in data}
+
+
+def _cluster(document: Document, of_job: Any) -> Document:
+    """Accelerators of a cluster that is larger than its first job, whose ``of_job`` are, as the part ``accelerators``.
+
+    Nothing where it is not, or where that cannot be read.
+    """
+    size, others = document.data.get("cluster_accelerators"), document.data.get("neighbours")
+    at: Location = ("cluster_accelerators",)
+    if not size and isinstance(others, dict) and others:
+        jobs = [other.get("job") if isinstance(other, dict) else None for other in others.values()]
+        sizes = [of_job, *(job.get("accelerators") if isinstance(job, dict) else None for job in jobs)]
+        size, at = sum(sizes) if all(type(one) is int for one in sizes) else None, ("neighbours",)
+    if not size:
+        return Document("", {}, {}, {})
+    return Document("", {"accelerators": size}, {}, {("accelerators",): document.where(at)})
 
 
 def _names(document: Document, part: str) -> tuple[str, ...]:

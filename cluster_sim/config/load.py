@@ -13,6 +13,7 @@ _INCLUDES = (
     ("job",), ("interconnect",), ("topology",), ("job", "model"),
     ("compare", "jobs", "*"), ("compare", "jobs", "*", "model"),
     ("compare", "interconnects", "*"), ("compare", "topologies", "*"),
+    ("neighbours", "*"), ("neighbours", "*", "job"), ("neighbours", "*", "job", "model"),
 )  # fmt: skip
 
 

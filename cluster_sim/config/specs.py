@@ -2,14 +2,15 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, SerializeAsAny
+from pydantic import Field, SerializeAsAny, model_validator
 
 from cluster_sim.backend import BackendName
 from cluster_sim.catalogue import Interconnect
-from cluster_sim.core import Ratio, Spec, one_of
+from cluster_sim.config.neighbours import Neighbour, PlacementName, misplaced
+from cluster_sim.core import Ratio, Spec, one_of, raise_problems
 from cluster_sim.routing import ROUTINGS, Routing, Spray
-from cluster_sim.topology import TOPOLOGIES, FailedLinks, Topology
-from cluster_sim.workload import Job
+from cluster_sim.topology import TOPOLOGIES, FailedLinks, SlowLinks, Topology
+from cluster_sim.workload import MOST_ACCELERATORS, Job
 
 AnyTopology = Annotated[SerializeAsAny[Topology], one_of(TOPOLOGIES)]
 #: Letters, digits, blanks and .-_+ after a letter or digit: goes into file names, tables and figures as it is.
@@ -25,6 +26,10 @@ class Common(Spec):
         backend: ``auto``, or a name; a named backend that is missing is an error.
         routing: how paths are chosen.
         failed_links: cables that carry nothing.
+        slow_links: cables that carry less than they should.
+        placement: which accelerators of the cluster the job gets, a name of ``PLACEMENTS``.
+        neighbours: other jobs in the cluster, by name; placed after the job, in order.
+        cluster_accelerators: of the cluster; 0 for as many as the jobs need.
         record: ``summary`` writes summary, bill of materials and events; ``tasks`` also tasks, collectives and links.
     """
 
@@ -32,6 +37,10 @@ class Common(Spec):
     backend: BackendName = "auto"
     routing: AnyRouting = Spray()
     failed_links: FailedLinks = FailedLinks()
+    slow_links: SlowLinks = SlowLinks()
+    placement: PlacementName = "packed"
+    neighbours: dict[Name, Neighbour] = Field(default_factory=dict)
+    cluster_accelerators: int = Field(0, ge=0, le=MOST_ACCELERATORS)
     record: Literal["summary", "tasks"] = "summary"
 
 
@@ -50,6 +59,11 @@ class RunConfig(Common):
     interconnect: Interconnect
     topology: AnyTopology
     record: Literal["summary", "tasks"] = "tasks"
+
+    @model_validator(mode="after")
+    def _finds_room(self) -> "RunConfig":
+        raise_problems("RunConfig", misplaced(self.job, self.neighbours, self.cluster_accelerators))
+        return self
 
     @property
     def scenario(self) -> "Scenario":
@@ -80,6 +94,16 @@ class CompareConfig(Common):
     compare: Comparison
     tie_ratio: Ratio = Field(0.001, ge=0, lt=1)
 
+    @model_validator(mode="after")
+    def _finds_room(self) -> "CompareConfig":
+        found = [
+            problem
+            for job in self.compare.jobs.values()
+            for problem in misplaced(job, self.neighbours, self.cluster_accelerators)
+        ]
+        raise_problems("CompareConfig", found)
+        return self
+
     @property
     def scenarios(self) -> tuple["Scenario", ...]:
         """All combinations, jobs outermost."""
@@ -109,6 +133,12 @@ class Scenario(Common):
     job: Job
     interconnect: Interconnect
     topology: AnyTopology
+
+    @property
+    def num_endpoints(self) -> int:
+        """Accelerators of the cluster."""
+        jobs = (self.job, *(neighbour.job for neighbour in self.neighbours.values()))
+        return self.cluster_accelerators or sum(job.accelerators for job in jobs)
 
     @property
     def name(self) -> str:

@@ -1,6 +1,6 @@
 """SimPy decides when, kernels decide how fast: one step of one job on one fabric."""
 
-from cluster_sim.engine.accounting import PARTS, busiest_stage, hidden_switching_s, step_parts
+from cluster_sim.engine.accounting import PARTS, busiest_lane, hidden_switching_s, step_parts
 from cluster_sim.engine.ocs import Switching
 from cluster_sim.engine.problem import Finishes, run_problem
 from cluster_sim.engine.routes import Routes, route_collectives
@@ -17,7 +17,7 @@ __all__ = [
     "Switching",
     "Transport",
     "alone_s",
-    "busiest_stage",
+    "busiest_lane",
     "fusible",
     "hidden_switching_s",
     "route_collectives",

@@ -1,15 +1,19 @@
-"""Where the step's time went, seen from the stage that computes longest.
+"""Where the step's time went, seen from the lane (a pipeline stage of a class of replicas) that computes longest.
 
-That stage is either working or waiting. While it waits, the chain of tasks that released it says for what: work of
-another stage is bubble, whatever it consists of; a transfer, or a collective of its own, is exposed communication; a
+That lane is either working or waiting. While it waits, the chain of tasks that released it says for what: work of
+another lane is bubble, whatever it consists of; a transfer, or a collective of its own, is exposed communication; a
 collective that has no circuits is switching. The parts sum to the step time.
 """
+
+from dataclasses import replace
 
 import numpy as np
 
 from cluster_sim.engine.simulation import Outcome
 from cluster_sim.tables import COMPUTE, CP, EP, NONE, TASK_KINDS, TP, Array, Schedule
 
+#: Share of the time that has passed within which things happen at once.
+_AT_ONCE = 1e-12
 #: What an instant of a step can be spent on.
 PARTS = ("compute", "tp", "cp", "ep", "pp", "dp", "bubble", "switching", "optimizer")
 
@@ -17,15 +21,16 @@ PARTS = ("compute", "tp", "cp", "ep", "pp", "dp", "bubble", "switching", "optimi
 def step_parts(schedule: Schedule, outcome: Outcome) -> dict[str, float]:
     """Seconds by part of PARTS; their sum is the step time."""
     parts = dict.fromkeys(PARTS, 0.0)
-    stage = busiest_stage(schedule)
-    is_own = (schedule.stage == stage) & schedule.is_lane
-    last_own = _attribute_end(parts, schedule, outcome, stage, is_own)
+    lane = busiest_lane(schedule)
+    outcome = _seen_from(lane, schedule, outcome)
+    is_own = (schedule.lane == lane) & schedule.is_lane
+    last_own = _attribute_end(parts, schedule, outcome, lane, is_own)
     clock_s = 0.0
     for task in np.flatnonzero(is_own).tolist():
         if task > last_own:
             break
         released_by, start_s = int(outcome.released_by[task]), float(outcome.start_s[task])
-        _attribute_wait(parts, schedule, outcome, released_by, stage, clock_s, start_s)
+        _attribute_wait(parts, schedule, outcome, released_by, lane, clock_s, start_s)
         _attribute_work(parts, schedule, outcome, task)
         clock_s = float(outcome.end_s[task])
     return parts
@@ -69,48 +74,80 @@ def _covered_s(from_s: Array, to_s: Array, until_s: Array) -> Array:
     return np.asarray(whole_s[before] - np.where(before > 0, np.maximum(to_s[last] - until_s, 0.0), 0.0))
 
 
-def _attribute_end(parts: dict[str, float], schedule: Schedule, outcome: Outcome, stage: int, is_own: Array) -> int:
-    """Walk back from the end of the step to the stage's last task on the way; that task, NONE if there is none."""
-    task, chain = int(np.argmax(outcome.end_s)), []
+def _attribute_end(parts: dict[str, float], schedule: Schedule, outcome: Outcome, lane: int, is_own: Array) -> int:
+    """Walk back from the end of the step to the lane's last task on the way; that task, NONE if there is none."""
+    task, chain = _last_task(schedule, outcome, lane), []
     while task != NONE and not is_own[task]:
         chain.append(task)
         task = int(outcome.released_by[task])
+    if task == NONE and len(schedule.lanes.beside(lane)) > 1:  # others set the pace all along: it waits for them
+        task = int(np.flatnonzero(is_own)[-1])
     from_s = float(outcome.end_s[task]) if task != NONE else 0.0
     if chain:
-        _attribute_wait(parts, schedule, outcome, chain[0], stage, from_s, outcome.step_time_s)
+        _attribute_wait(parts, schedule, outcome, chain[0], lane, from_s, outcome.step_time_s)
     return task
 
 
-def busiest_stage(schedule: Schedule) -> int:
-    """The stage with most compute, the lowest of equals."""
-    busy_s = np.bincount(schedule.stage, weights=schedule.compute_s + schedule.fused_s, minlength=schedule.num_stages)
+def _seen_from(lane: int, schedule: Schedule, outcome: Outcome) -> Outcome:
+    """The same, where of several tasks that released another at once one of the lane's own replica did."""
+    is_own = _is_of_replica(lane, schedule)
+    if is_own.all():
+        return outcome
+    before, after = np.repeat(np.arange(len(schedule)), np.diff(schedule.unlocks_starts)), schedule.unlocks
+    at_once = outcome.end_s[before] >= outcome.start_s[after] * (1 - _AT_ONCE)
+    preferred = np.flatnonzero(is_own[before] & at_once & ~is_own[outcome.released_by[after]])
+    released_by = outcome.released_by.copy()
+    released_by[after[preferred]] = before[preferred]
+    return replace(outcome, released_by=released_by)
+
+
+def _last_task(schedule: Schedule, outcome: Outcome, lane: int) -> int:
+    """The task that ends the step; of several the lane's own replica's."""
+    is_last = schedule.is_main & (outcome.end_s >= outcome.step_time_s * (1 - _AT_ONCE))
+    of_replica = is_last & _is_of_replica(lane, schedule)
+    last = np.flatnonzero(of_replica if of_replica.any() else is_last)
+    return int(last[np.argmax(outcome.end_s[last])])
+
+
+def _is_of_replica(lane: int, schedule: Schedule) -> Array:
+    """bool[T]: tasks of the lane's class of replicas."""
+    lanes = schedule.lanes
+    is_same = (lanes.replica == lanes.replica[lane]) & (lanes.job == lanes.job[lane])
+    return np.asarray(is_same[schedule.lane])
+
+
+def busiest_lane(schedule: Schedule) -> int:
+    """The lane of the main job with most compute, the lowest of equals."""
+    busy_s = np.bincount(
+        schedule.lane, weights=(schedule.compute_s + schedule.fused_s) * schedule.is_main, minlength=len(schedule.lanes)
+    )
     return int(np.flatnonzero(busy_s >= busy_s.max() * (1 - 1e-9))[0])
 
 
 def _attribute_wait(
-    parts: dict[str, float], schedule: Schedule, outcome: Outcome, task: int, stage: int, from_s: float, to_s: float
+    parts: dict[str, float], schedule: Schedule, outcome: Outcome, task: int, lane: int, from_s: float, to_s: float
 ) -> None:
-    """Walk back from ``task``, which ended the wait of ``stage``, through whatever released it."""
+    """Walk back from ``task``, which ended the wait of ``lane``, through whatever released it."""
     while to_s > from_s and task != NONE:
         began_s = max(float(outcome.start_s[task]), from_s)
         if to_s > began_s:
             light_s = float(outcome.start_s[task] + outcome.stalled_s[task])  # it stood still at its start
             stalled_s = max(min(light_s, to_s) - began_s, 0.0)
             parts["switching"] += stalled_s
-            parts[_waited_for(schedule, task, stage)] += to_s - began_s - stalled_s
+            parts[_waited_for(schedule, task, lane)] += to_s - began_s - stalled_s
             to_s = began_s
         task = int(outcome.released_by[task])
     parts["bubble"] += max(to_s - from_s, 0.0)
 
 
-def _waited_for(schedule: Schedule, task: int, stage: int) -> str:
+def _waited_for(schedule: Schedule, task: int, lane: int) -> str:
     kind = int(schedule.kind[task])
-    is_work_of_another = schedule.stage[task] != stage and kind in (COMPUTE, TP, CP, EP)
+    is_work_of_another = schedule.lane[task] != lane and kind in (COMPUTE, TP, CP, EP)
     return "bubble" if is_work_of_another else TASK_KINDS[kind]
 
 
 def _attribute_work(parts: dict[str, float], schedule: Schedule, outcome: Outcome, task: int) -> None:
-    """A compute task of the stage: the communication fused into it, the rest compute or optimiser."""
+    """A compute task of the lane: the communication fused into it, the rest compute or optimiser."""
     span_s = float(outcome.end_s[task] - outcome.start_s[task])
     total_s = float(schedule.compute_s[task] + schedule.fused_s[task])
     fused_s = span_s * float(schedule.fused_s[task]) / total_s if total_s else 0.0

@@ -54,19 +54,19 @@ def first_capacity(routes: Routes, schedule: Schedule) -> Array:
     """float64[row classes]: bytes/s when a step begins. A step follows on a step: its first setting is the last one."""
     if not routes.light.is_by_layer:
         return np.array(routes.capacity[routes.light.phase_setting[-1]])
-    return _together(routes, {stage: setting[-1] for stage, (_, setting) in _tasks_by_stage(routes, schedule).items()})
+    return _together(routes, {lane: setting[-1] for lane, (_, setting) in _tasks_by_lane(routes, schedule).items()})
 
 
-def _tasks_by_stage(routes: Routes, schedule: Schedule) -> dict[int, tuple[Array, list[int]]]:
-    """(tasks of its experts in their order, setting of each) of every stage that has any."""
+def _tasks_by_lane(routes: Routes, schedule: Schedule) -> dict[int, tuple[Array, list[int]]]:
+    """(tasks of its experts in their order, setting of each) of every lane that has any."""
     tasks = np.flatnonzero(schedule.kind == EP)
-    by_stage = {int(stage): tasks[schedule.stage[tasks] == stage] for stage in np.unique(schedule.stage[tasks])}
+    by_lane = {int(lane): tasks[schedule.lane[tasks] == lane] for lane in np.unique(schedule.lane[tasks])}
     setting = routes.light.collective_setting
-    return {stage: (mine, setting[schedule.collective[mine]].tolist()) for stage, mine in by_stage.items()}
+    return {lane: (mine, setting[schedule.collective[mine]].tolist()) for lane, mine in by_lane.items()}
 
 
 def _together(routes: Routes, lit: dict[int, int]) -> Array:
-    """Rows have what they have without circuits, and what the setting of each stage adds."""
+    """Rows have what they have without circuits, and what the setting of each lane adds."""
     total: Array = routes.capacity[0].copy()
     for setting in lit.values():
         total += routes.capacity[setting] - routes.capacity[0]
@@ -138,9 +138,11 @@ class PhaseController:
 
 
 class LayerController:
-    """Each stage has circuits of its own, which follow what its layers send to their experts, one after the other.
+    """Each lane (a pipeline stage of a class of replicas) has circuits of its own.
 
-    The order is known: a stage switches when the collectives of one layer have ended, while it computes what comes
+    They follow what its layers send to their experts, one after the other.
+
+    The order is known: a lane switches when the collectives of one layer have ended, while it computes what comes
     before those of the next. All its circuits are dark meanwhile.
     """
 
@@ -148,11 +150,11 @@ class LayerController:
         self.clock, self.routes, self.network = clock, routes, network
         self.log: list[Switching] = []
         self._carried: dict[int, Array] = {}
-        by_stage = _tasks_by_stage(routes, schedule)
-        self._over = {task: clock.event() for tasks, _ in by_stage.values() for task in tasks.tolist()}
-        self._lit = {stage: settings[-1] for stage, (_, settings) in by_stage.items()}
-        for stage, (tasks, settings) in by_stage.items():
-            clock.process(self._run(stage, tasks.tolist(), settings))
+        by_lane = _tasks_by_lane(routes, schedule)
+        self._over = {task: clock.event() for tasks, _ in by_lane.values() for task in tasks.tolist()}
+        self._lit = {lane: settings[-1] for lane, (_, settings) in by_lane.items()}
+        for lane, (tasks, settings) in by_lane.items():
+            clock.process(self._run(lane, tasks.tolist(), settings))
 
     @property
     def carried(self) -> list[tuple[int, Array]]:
@@ -166,33 +168,33 @@ class LayerController:
 
     def close(self) -> None:
         """See Controller."""
-        for stage in self._lit:
-            self._put_aside(stage)
+        for lane in self._lit:
+            self._put_aside(lane)
         self._add(0, self.network.take_carried())
 
-    def _run(self, stage: int, tasks: list[int], settings: list[int]) -> Generator[Event, Any, None]:
-        """Process: before each collective of experts of the stage, switch to what it needs."""
+    def _run(self, lane: int, tasks: list[int], settings: list[int]) -> Generator[Event, Any, None]:
+        """Process: before each collective of experts of the lane, switch to what it needs."""
         for task, setting in zip(tasks, settings, strict=True):
-            if setting != self._lit[stage]:
-                yield from self._switch(stage, setting)
+            if setting != self._lit[lane]:
+                yield from self._switch(lane, setting)
             yield self._over[task]
 
-    def _switch(self, stage: int, setting: int) -> Generator[Event, Any, None]:
+    def _switch(self, lane: int, setting: int) -> Generator[Event, Any, None]:
         planner, new = self.routes.fabric.planner, self.routes.light.settings[setting]
         assert planner is not None
         assert new is not None
         start_s = self.clock.now
-        self._put_aside(stage)
-        self._lit[stage] = 0
+        self._put_aside(lane)
+        self._lit[lane] = 0
         self.network.set_capacity(_together(self.routes, self._lit))
         yield self.clock.timeout(planner.switch_s)
-        self._lit[stage] = setting
+        self._lit[lane] = setting
         self.network.set_capacity(_together(self.routes, self._lit))
         self.log.append(Switching(start_s, self.clock.now, setting, len(new)))
 
-    def _put_aside(self, stage: int) -> None:
-        """What the circuits of a stage have carried; its rows are nobody else's."""
-        setting = self._lit[stage]
+    def _put_aside(self, lane: int) -> None:
+        """What the circuits of a lane have carried; its rows are nobody else's."""
+        setting = self._lit[lane]
         capacity = self.routes.capacity
         self._add(setting, self.network.take_carried(capacity[setting] != capacity[0]))
 

@@ -102,27 +102,29 @@ def _by_layer(
     members: dict[tuple[int, int], list[int]] = {}
     for number, collective in enumerate(collectives):
         if collective.kind == EP:
-            members.setdefault((collective.stage, collective.layer), []).append(number)
+            members.setdefault((collective.lane, collective.layer), []).append(number)
     settings = [planner.connect(np.zeros((fabric.num_pods, fabric.num_pods)))]
-    setting, users = np.zeros(len(collectives), np.int32), np.full(fabric.num_pods, NONE, np.int32)
-    for (stage, _), numbers in members.items():
+    setting = np.zeros(len(collectives), np.int32)
+    users: list[Collective | None] = [None] * fabric.num_pods
+    for numbers in members.values():
         demand = sum(_demand(collectives[number], fabric) * num_runs[number] for number in numbers)
-        _claim(stage, demand, users)
+        _claim(collectives[numbers[0]], demand, users)
         setting[numbers] = _number(planner.connect(demand), settings)
     circuits = tuple(_split(settings[at], c, fabric) for at, c in zip(setting, collectives, strict=True))
     return Light(tuple(settings), np.zeros(num_phases, np.int32), setting, setting > 0, circuits, True)
 
 
-def _claim(stage: int, demand: Array, users: Array) -> None:
-    """Note in ``users``, int32[P], whose circuits follow ``stage``; NotBuildableError if they follow another."""
-    pods = np.flatnonzero(demand.any(axis=0) | demand.any(axis=1))
-    others = pods[(users[pods] != NONE) & (users[pods] != stage)]
-    if len(others):
-        raise NotBuildableError(
-            (f"pipeline stages {users[others[0]]} and {stage} both have experts in pod {others[0]}, whose circuits can "
-             "follow the layers of one of them; let stages have pods of their own, or set reconfigure to per_job",)
-        )  # fmt: skip
-    users[pods] = stage
+def _claim(collective: Collective, demand: Array, users: list[Collective | None]) -> None:
+    """Note in ``users``, by pod, whose lane circuits follow; NotBuildableError if they follow another."""
+    for pod in np.flatnonzero(demand.any(axis=0) | demand.any(axis=1)).tolist():
+        other = users[pod]
+        if other is not None and other.lane != collective.lane:
+            lanes = " and ".join(user.name.rpartition(", ")[2] for user in (other, collective))
+            raise NotBuildableError(
+                (f"{lanes} both have experts in pod {pod}, whose circuits can follow the layers of one of them; let "
+                 "stages (and replicas, where they differ) have pods of their own, or set reconfigure to per_job",)
+            )  # fmt: skip
+        users[pod] = collective
 
 
 def _number(circuits: Circuits, settings: list[Circuits]) -> int:

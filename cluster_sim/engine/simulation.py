@@ -1,4 +1,4 @@
-"""One step of one job on one fabric, event by event."""
+"""One step of a job on a fabric, and what others do beside it, event by event."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ class Outcome:
         released_by: int32[T], the task whose end let it start; NONE where nothing did.
         stalled_s: float64[T], time a collective had no bandwidth at all.
         bottleneck: int32[T], row class that held a collective back at its end.
-        step_time_s: end of the last task.
+        step_time_s: end of the main job's last task.
         switchings: reconfigurations of the OCS.
         carried: (setting, float64[4, row classes] of bytes, busy s, full s, peak bytes/s), each for what was lit
             under that setting for some time.
@@ -42,7 +42,7 @@ class Outcome:
 
 
 class Simulation:
-    """SimPy processes for the network, the stages of the job and the OCS controller, on one clock."""
+    """SimPy processes for the network, the lanes of the jobs and the OCS controller, on one clock."""
 
     def __init__(self, schedule: Schedule, routes: Routes, backend: Backend) -> None:
         self.clock, self.schedule = Clock(), schedule
@@ -72,7 +72,7 @@ class Simulation:
             released_by=np.array(self.stages.released_by, np.int32),
             stalled_s=np.array(self.stages.stalled_s),
             bottleneck=np.array(self.stages.bottleneck, np.int32),
-            step_time_s=float(end_s.max()),
+            step_time_s=float(end_s[self.schedule.is_main].max()),
             switchings=tuple(self.controller.log),
             carried=tuple(self.controller.carried),
             num_solves=self.network.state.num_solves,
@@ -80,10 +80,10 @@ class Simulation:
 
 
 def fusible(collectives: tuple[Collective, ...], routes: Routes, backend: Backend) -> dict[int, float]:
-    """Collectives that meet nothing outside their own stage, with the time each takes.
+    """Collectives that meet nothing outside their own lane, with the time each takes.
 
-    A stage waits for its tensor-parallel collectives one by one. Where none of their rows carries anything that runs
-    beside the stage or belongs to another, they can be put into the compute task around them without changing anything.
+    A lane waits for its tensor-parallel collectives one by one. Where none of their rows carries anything that runs
+    beside the lane or belongs to another, they can be put into the compute task around them without changing anything.
 
     Returns:
         seconds by row of ``collectives``.
@@ -93,7 +93,7 @@ def fusible(collectives: tuple[Collective, ...], routes: Routes, backend: Backen
     for number, collective in enumerate(collectives):
         if collective.kind == TP:
             rows = _rows_of(routes, int(routes.route[number]))
-            if all(users[row] == {collective.stage} for row in rows):
+            if all(users[row] == {collective.lane} for row in rows):
                 found[number] = alone_s(collective, int(routes.route[number]), routes, backend)
     return found
 
@@ -111,11 +111,11 @@ def alone_s(collective: Collective, route: int, routes: Routes, backend: Backend
 
 
 def _users_of_rows(collectives: tuple[Collective, ...], routes: Routes) -> dict[int, set[int]]:
-    """Stages that use each row one collective after the other; NONE stands for whatever runs beside a stage."""
+    """Lanes that use each row one collective after the other; NONE stands for whatever runs beside a lane."""
     users: dict[int, set[int]] = {}
     for number, collective in enumerate(collectives):
         for row in _rows_of(routes, int(routes.route[number])):
-            users.setdefault(row, set()).add(NONE if collective.is_beside else collective.stage)
+            users.setdefault(row, set()).add(NONE if collective.is_beside else collective.lane)
     return users
 
 

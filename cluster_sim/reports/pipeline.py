@@ -113,6 +113,7 @@ def pipeline_figure(tasks: pa.Table, title: str) -> Any:
 
     Args:
         tasks: the table of that name of one run; of its columns kind, stage, chunk, microbatch, pass, start_s, end_s.
+            Of replicas that were simulated apart the one that computes longest is drawn, of several jobs the main one.
         title: above the picture; the step time is added to it.
 
     Returns:
@@ -121,6 +122,7 @@ def pipeline_figure(tasks: pa.Table, title: str) -> Any:
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
+    tasks, title = _one_pipeline(tasks, title)
     step_s, num_stages = pc.max(tasks["end_s"]).as_py() or 0.0, (pc.max(tasks["stage"]).as_py() or 0) + 1
     with mpl.rc_context(_STYLE):
         row = float(np.clip(8.0 / num_stages, *_ROW))
@@ -136,6 +138,18 @@ def pipeline_figure(tasks: pa.Table, title: str) -> Any:
         _draw_others(sheet, tasks)
         figure.legend(handles=_legend(tasks), loc="lower center", ncols=12, frameon=False)
     return figure
+
+
+def _one_pipeline(tasks: pa.Table, title: str) -> tuple[pa.Table, str]:
+    """(what one class of replicas does, with what all do together, title that says so)."""
+    if "neighbour" in tasks.column_names:
+        tasks = tasks.filter(pc.equal(tasks["neighbour"], ""))
+    if "replica" not in tasks.column_names:
+        return tasks, title
+    replica, kind = tasks["replica"].to_numpy(), tasks["kind"].to_numpy(zero_copy_only=False)
+    spent_s = np.where(kind == "compute", tasks["end_s"].to_numpy() - tasks["start_s"].to_numpy(), 0.0)
+    slowest = int(np.argmax(np.bincount(replica, weights=spent_s, minlength=1)))
+    return tasks.filter(pa.array((replica == slowest) | (kind == "dp"))), f"{title}, replica {slowest}"
 
 
 def _unit(step_s: float) -> tuple[str, float]:

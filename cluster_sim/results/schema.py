@@ -69,6 +69,16 @@ TASKS = pa.schema(
     ]
 )
 
+#: A further column of tasks where replicas are simulated apart.
+REPLICA = column(
+    "replica", _INT, "1",
+    "class of data-parallel replicas that are simulated as one, in the order of their first data ranks; 0 also for "
+    "what all classes do together",
+)  # fmt: skip
+
+#: A further column of tasks where several jobs share the cluster.
+NEIGHBOUR = column("neighbour", _TEXT, "", "name of the neighbour whose task it is; empty for the main job")
+
 COLLECTIVES = pa.schema(
     [
         _SCENARIO,

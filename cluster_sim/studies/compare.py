@@ -81,7 +81,10 @@ def _one(scenario: Scenario, backend: BackendName) -> tuple[Tables, float]:
 def _joined(results: list[Tables]) -> Tables:
     """One table of each name, in the order of the scenarios."""
     names = [name for name in SCHEMAS if any(name in tables for tables in results)]
-    return {name: pa.concat_tables([tables[name] for tables in results if name in tables]) for name in names}
+    return {
+        name: pa.concat_tables([tables[name] for tables in results if name in tables], promote_options="default")
+        for name in names
+    }
 
 
 def _ranked(tables: Tables, tie_ratio: float) -> Tables:

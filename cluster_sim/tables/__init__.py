@@ -35,6 +35,7 @@ from cluster_sim.tables.schedule import (
     TASK_KINDS,
     TP,
     Collective,
+    Lanes,
     Schedule,
 )
 from cluster_sim.tables.traffic import Flows, Rows, Traffic
@@ -64,6 +65,7 @@ __all__ = [
     "Flows",
     "Form",
     "HybridPlanner",
+    "Lanes",
     "Links",
     "PathFinder",
     "PathForms",

@@ -208,7 +208,7 @@ class Fabric:
     """Endpoints, switches and links between them; endpoints are nodes 0 .. num_endpoints-1.
 
     Attributes:
-        num_endpoints: accelerators; ranks are placed on them in order.
+        num_endpoints: accelerators.
         endpoint_host: int32[endpoints], server of each.
         endpoint_domain: int32[endpoints], scale-up domain of each.
         node_kind: int32[N], index into NODE_KINDS.

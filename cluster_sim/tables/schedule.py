@@ -22,21 +22,22 @@ class Collective:
         name: e.g. ``"ep all-to-all, stage 3"``.
         kind: index into TASK_KINDS.
         algorithm: name in the registry of collectives.
-        stage: pipeline stage whose lane waits for it, NONE if nobody's.
+        lane: whose tasks run it, NONE if nobody's; of what all replicas of a stage run together the first of theirs.
         phase: which setting of the OCS it runs under, an index into the job's phases.
         traffic: what is sent for a buffer of one byte; collectives that differ only in size share it.
         size_bytes: the buffer.
         num_ranks: ranks of one group.
         layer: whose experts it serves, where layers send differently; NONE for all others.
         overhead_s: time that software takes before anything is sent.
-        slowdown_ratio: how much longer its stage computes while it runs, as a share.
-        is_beside: whether it can run while its stage runs other collectives.
+        slowdown_ratio: how much longer its lane computes while it runs, as a share; all replicas of its stage if the
+            kind is DP.
+        is_beside: whether it can run while its lane runs other collectives.
     """
 
     name: str
     kind: int
     algorithm: str
-    stage: int
+    lane: int
     phase: int
     traffic: Traffic
     size_bytes: float
@@ -48,12 +49,45 @@ class Collective:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Lanes:
+    """N lanes: a lane is a pipeline stage of a class of replicas of a job, and computes one thing at a time.
+
+    Attributes:
+        stage: int32[N], pipeline stage.
+        replica: int32[N], class of replicas; replicas that nothing can tell apart are one class.
+        job: int32[N], 0 for the main job.
+    """
+
+    stage: Array
+    replica: Array
+    job: Array
+
+    def __post_init__(self) -> None:
+        check_columns(self, stage="int32", replica="int32", job="int32")
+        same_length(self, "stage", "replica", "job")
+
+    def __len__(self) -> int:
+        return len(self.stage)
+
+    @classmethod
+    def of_one_job(cls, num_stages: int, num_replicas: int = 1) -> "Lanes":
+        """Stage after stage, replica after replica."""
+        number = np.arange(num_stages * num_replicas, dtype=np.int32)
+        return cls(number % num_stages, number // num_stages, np.zeros(len(number), np.int32))
+
+    def beside(self, lane: int) -> list[int]:
+        """Lanes of the same stage of the same job."""
+        is_same = (self.job == self.job[lane]) & (self.stage == self.stage[lane])
+        return [int(number) for number in np.flatnonzero(is_same)]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Schedule:
-    """T tasks of one pipeline. Compute tasks of a stage run in the order of their rows, one at a time.
+    """T tasks. Compute tasks of a lane run in the order of their rows, one at a time.
 
     Attributes:
         kind: int32[T], index into TASK_KINDS.
-        stage: int32[T], pipeline stage it belongs to.
+        lane: int32[T], row of ``lanes`` it belongs to.
         microbatch: int32[T], NONE where it has none.
         chunk: int32[T], virtual stage on its stage, NONE where it has none.
         pass_kind: int32[T], index into PASS_KINDS; NONE outside passes.
@@ -64,12 +98,12 @@ class Schedule:
         unlocks_starts: int64[T+1], where each task's group starts.
         num_needs: int32[T], how many tasks must end before it can start, lane order not counted.
         collectives: the patterns.
-        num_stages: pipeline stages.
+        lanes: who does the tasks.
         phases: names of the OCS settings in the order in which a step goes through them.
     """
 
     kind: Array
-    stage: Array
+    lane: Array
     microbatch: Array
     chunk: Array
     pass_kind: Array
@@ -80,17 +114,17 @@ class Schedule:
     unlocks_starts: Array
     num_needs: Array
     collectives: tuple[Collective, ...]
-    num_stages: int
+    lanes: Lanes
     phases: tuple[str, ...]
 
     def __post_init__(self) -> None:
         check_columns(
-            self, kind="int32", stage="int32", microbatch="int32", chunk="int32", pass_kind="int32",
+            self, kind="int32", lane="int32", microbatch="int32", chunk="int32", pass_kind="int32",
             compute_s="float64", fused_s="float64", collective="int32", unlocks="int32", unlocks_starts="int64",
             num_needs="int32",
         )  # fmt: skip
         same_length(
-            self, "kind", "stage", "microbatch", "chunk", "pass_kind", "compute_s", "fused_s", "collective",
+            self, "kind", "lane", "microbatch", "chunk", "pass_kind", "compute_s", "fused_s", "collective",
             "num_needs",
         )  # fmt: skip
         check_groups(self, "unlocks_starts", len(self), len(self.unlocks))
@@ -99,6 +133,16 @@ class Schedule:
         return len(self.kind)
 
     @property
+    def stage(self) -> Array:
+        """int32[T]: pipeline stage each task belongs to."""
+        return np.asarray(self.lanes.stage[self.lane])
+
+    @property
+    def is_main(self) -> Array:
+        """bool[T]: tasks of the main job."""
+        return np.asarray(self.lanes.job[self.lane] == 0)
+
+    @property
     def is_lane(self) -> Array:
-        """bool[T]: tasks that keep their stage's accelerators busy; a stage does them one at a time."""
+        """bool[T]: tasks that keep their lane's accelerators busy; a lane does them one at a time."""
         return np.isin(self.kind, (COMPUTE, OPTIMIZER))

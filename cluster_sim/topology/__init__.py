@@ -18,6 +18,7 @@ from cluster_sim.topology.ocs_torus import OcsTorus
 from cluster_sim.topology.rail_only import RailOnly
 from cluster_sim.topology.scale_up import ScaleUpDomain
 from cluster_sim.topology.slim_fly import SlimFly
+from cluster_sim.topology.slow import SlowLinks, access_classes
 from cluster_sim.topology.survey import Survey, survey
 from cluster_sim.topology.torus import Torus
 
@@ -41,9 +42,11 @@ __all__ = [
     "RailOnly",
     "ScaleUpDomain",
     "SlimFly",
+    "SlowLinks",
     "Survey",
     "Topology",
     "Torus",
+    "access_classes",
     "check",
     "node_of",
     "survey",

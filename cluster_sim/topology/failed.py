@@ -32,18 +32,65 @@ _CHUNK_PATHS = 2**20
 _BETWEEN = re.compile(r"(\w+ \d+) - (\w+ \d+)")
 
 
-class FailedLinks(Spec):
-    """Cables that have failed before the run and stay so, both ways.
+class CableChoice(Spec):
+    """Cables, named or drawn.
 
     Attributes:
         links: numbers of links, or all cables between two nodes: ``leaf 40 - spine 52``, names as in the results.
-        ratio: share of the cables of ``tiers`` that fail besides, drawn with the seed; rounded to whole cables.
+        ratio: share of the cables of ``tiers`` besides, drawn with the seed; rounded to whole cables.
         tiers: which tiers; none for all between switches.
     """
 
     links: tuple[StrictInt | str, ...] = ()
     ratio: Ratio = Field(0.0, ge=0, le=1)
     tiers: tuple[str, ...] = ()
+
+    def chosen(self, fabric: Fabric, random: np.random.Generator, key: str) -> Array:
+        """bool[L]: links of the cables, both ways.
+
+        Args:
+            fabric: that has them.
+            random: what draws ``ratio`` of the cables.
+            key: of the choice in a file, for messages.
+
+        Raises:
+            ConfigError: links or tiers that the fabric does not have, all of them.
+        """
+        problems: list[str] = []
+        named = [self._cables(link, fabric, problems) for link in self.links]
+        drawn = self._drawn(fabric, random, problems)
+        if problems:
+            raise ConfigError(tuple(f"{key}: {problem}" for problem in problems))
+        is_chosen = np.zeros(len(fabric.links), bool)
+        is_chosen[np.concatenate([np.zeros(0, np.int64), *named, drawn])] = True
+        return np.asarray(is_chosen | is_chosen[np.arange(len(is_chosen)) ^ 1])
+
+    def _cables(self, link: int | str, fabric: Fabric, problems: list[str]) -> Array:
+        if isinstance(link, int):
+            if 0 <= link < len(fabric.links):
+                return np.array([link])
+            problems.append(f"link {link} is not there; links are numbered 0 to {len(fabric.links) - 1}")
+            return np.zeros(0, np.int64)
+        named = _BETWEEN.fullmatch(link)
+        ends = [node_of(name, fabric) for name in named.groups()] if named else [NONE]
+        found = np.flatnonzero((fabric.links.src == ends[0]) & (fabric.links.dst == ends[-1]))
+        if not named:
+            problems.append(f"expected a number or 'leaf 40 - spine 52', got {link!r}")
+        elif not len(found):
+            problems.append(f"no link is called {link!r}; see the names of links in the results")
+        return found
+
+    def _drawn(self, fabric: Fabric, random: np.random.Generator, problems: list[str]) -> Array:
+        unknown = [tier for tier in self.tiers if tier not in fabric.tiers]
+        problems += [f"no tier {tier!r} (known: {', '.join(fabric.tiers)})" for tier in unknown]
+        tiers = self.tiers or tuple(tier for tier in fabric.tiers if not tier.startswith(("scale_up", "host_leaf")))
+        numbers = [fabric.tiers.index(tier) for tier in tiers if tier in fabric.tiers]
+        up = np.flatnonzero(np.isin(fabric.links.tier, numbers))[::2]
+        return random.choice(up, round(self.ratio * len(up)), replace=False) if self.ratio else np.zeros(0, np.int64)
+
+
+class FailedLinks(CableChoice):
+    """Cables that have failed before the run and stay so, both ways."""
 
     def removed_from(self, fabric: Fabric, random: np.random.Generator) -> Fabric:
         """The same without capacity, and without candidate paths, over failed links.
@@ -55,37 +102,7 @@ class FailedLinks(Spec):
         Raises:
             ConfigError: links or tiers that the fabric does not have, all of them.
         """
-        problems: list[str] = []
-        named = [self._cables(link, fabric, problems) for link in self.links]
-        drawn = self._drawn(fabric, random, problems)
-        if problems:
-            raise ConfigError(tuple(problems))
-        is_dead = np.zeros(len(fabric.links), bool)
-        is_dead[np.concatenate([np.zeros(0, np.int64), *named, drawn])] = True
-        return without_links(fabric, is_dead | is_dead[np.arange(len(is_dead)) ^ 1])
-
-    def _cables(self, link: int | str, fabric: Fabric, problems: list[str]) -> Array:
-        if isinstance(link, int):
-            if 0 <= link < len(fabric.links):
-                return np.array([link])
-            problems.append(f"failed_links: link {link} is not there; links are numbered 0 to {len(fabric.links) - 1}")
-            return np.zeros(0, np.int64)
-        named = _BETWEEN.fullmatch(link)
-        ends = [node_of(name, fabric) for name in named.groups()] if named else [NONE]
-        found = np.flatnonzero((fabric.links.src == ends[0]) & (fabric.links.dst == ends[-1]))
-        if not named:
-            problems.append(f"failed_links: expected a number or 'leaf 40 - spine 52', got {link!r}")
-        elif not len(found):
-            problems.append(f"failed_links: no link is called {link!r}; see the names of links in the results")
-        return found
-
-    def _drawn(self, fabric: Fabric, random: np.random.Generator, problems: list[str]) -> Array:
-        unknown = [tier for tier in self.tiers if tier not in fabric.tiers]
-        problems += [f"failed_links: no tier {tier!r} (known: {', '.join(fabric.tiers)})" for tier in unknown]
-        tiers = self.tiers or tuple(tier for tier in fabric.tiers if not tier.startswith(("scale_up", "host_leaf")))
-        numbers = [fabric.tiers.index(tier) for tier in tiers if tier in fabric.tiers]
-        up = np.flatnonzero(np.isin(fabric.links.tier, numbers))[::2]
-        return random.choice(up, round(self.ratio * len(up)), replace=False) if self.ratio else np.zeros(0, np.int64)
+        return without_links(fabric, self.chosen(fabric, random, "failed_links"))
 
 
 def node_of(name: str, fabric: Fabric) -> int:

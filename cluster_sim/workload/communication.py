@@ -44,29 +44,29 @@ class LayerCollectives:
     expert_leave: int
 
 
-def layer_collectives(program: Program, stage: int, domain: Array) -> LayerCollectives:
-    """Those of all layers of a stage.
+def layer_collectives(program: Program, lane: int, domain: Array) -> LayerCollectives:
+    """Those of all layers of a lane.
 
     Args:
         program: gets them.
-        stage: which.
+        lane: which.
         domain: int32[endpoints], scale-up domain of each.
     """
     job, p = program.job, program.job.parallelism
     size_bytes = float(job.micro_batch * job.model.sequence / p.context * job.model.hidden * _HALF)
-    groups = Groups(p.tensor_groups(stage), domain)
+    groups = Groups(p.tensor_groups(program.stage_of(lane), program.data_of(lane)), domain)
 
     def add(name: str, operation: str, share: float) -> int:
         if not share:
             return NONE
-        return program.add(f"tp {name}", TP, operation, stage, groups, size_bytes * share, PIPELINE_PHASE)
+        return program.add(f"tp {name}", TP, operation, lane, groups, size_bytes * share, PIPELINE_PHASE)
 
     enter, leave = ("all-gather", "all_gather"), ("reduce-scatter", "reduce_scatter")
     if not p.sequence:
         leave = ("all-reduce", "all_reduce")
     hidden, gathers = p.overlap_tensor_ratio, float(p.sequence)
-    context, context_back, context_sum = _context(program, stage, domain)
-    to_experts, from_experts, expert_enter, expert_leave = _experts(program, stage, domain, size_bytes / p.tensor)
+    context, context_back, context_sum = _context(program, lane, domain)
+    to_experts, from_experts, expert_enter, expert_leave = _experts(program, lane, domain, size_bytes / p.tensor)
     return LayerCollectives(
         enter=add(*enter, gathers * (1 - hidden)), enter_beside=add(*enter, gathers * hidden),
         leave=add(*leave, 1 - hidden), leave_beside=add(*leave, hidden), again=add(*enter, gathers),
@@ -75,15 +75,15 @@ def layer_collectives(program: Program, stage: int, domain: Array) -> LayerColle
     )  # fmt: skip
 
 
-def _context(program: Program, stage: int, domain: Array) -> tuple[int, int, int]:
+def _context(program: Program, lane: int, domain: Array) -> tuple[int, int, int]:
     """Keys and values once forward; backward again, and their gradients on the way back."""
     job, p, m = program.job, program.job.parallelism, program.job.model
-    groups = Groups(p.context_groups(stage), domain)
+    groups = Groups(p.context_groups(program.stage_of(lane), program.data_of(lane)), domain)
     size_bytes = job.micro_batch * m.sequence * (m.key_width + m.value_width) / p.tensor * _HALF
     is_ring = p.context_exchange == "ring"
 
     def add(name: str, operation: str, times: float) -> int:
-        return program.add(f"cp {name}", CP, operation, stage, groups, size_bytes * times, PIPELINE_PHASE)
+        return program.add(f"cp {name}", CP, operation, lane, groups, size_bytes * times, PIPELINE_PHASE)
 
     forward = add("keys and values", "all_gather", 1.0)
     if is_ring:
@@ -92,32 +92,33 @@ def _context(program: Program, stage: int, domain: Array) -> tuple[int, int, int
 
 
 def _experts(
-    program: Program, stage: int, domain: Array, tokens_bytes: float
+    program: Program, lane: int, domain: Array, tokens_bytes: float
 ) -> tuple[dict[int, int], dict[int, int], int, int]:
     """(to the experts, back from them) by layer, one for all where experts are equally popular; and inside experts."""
     job, p, experts = program.job, program.job.parallelism, program.job.model.experts
     if not experts:
         return {}, {}, NONE, NONE
-    chunks = range(p.virtual_stages)
+    chunks, stage, data = range(p.virtual_stages), program.stage_of(lane), program.data_of(lane)
     layers = [n for chunk in chunks for n in program.layout.layers(stage, chunk)]
     if job.model.mtp_layers and any(program.layout.has_output(stage, chunk) for chunk in chunks):
         layers.append(job.model.layers - 1)  # layers for further tokens are like the last one
     layers = [layer for layer in dict.fromkeys(layers) if job.model.has_experts(layer)]
-    groups, sharing = Groups(p.expert_groups(stage), domain), Groups(p.expert_tensor_groups(stage), domain)
+    groups = Groups(p.expert_groups(stage, data), domain)
+    sharing = Groups(p.expert_tensor_groups(stage, data), domain)
     sent_bytes = tokens_bytes * _num_copies(program, groups)
     whole_bytes = sent_bytes * p.expert_tensor
     inside = (
-        program.add("ep all-gather", EP, "all_gather", stage, sharing, whole_bytes, PIPELINE_PHASE),
-        program.add("ep reduce-scatter", EP, "reduce_scatter", stage, sharing, whole_bytes, PIPELINE_PHASE),
+        program.add("ep all-gather", EP, "all_gather", lane, sharing, whole_bytes, PIPELINE_PHASE),
+        program.add("ep reduce-scatter", EP, "reduce_scatter", lane, sharing, whole_bytes, PIPELINE_PHASE),
     )
     if p.expert == 1 or not experts.popularity:
-        both = program.add("ep all-to-all", EP, "all_to_all", stage, groups, sent_bytes, PIPELINE_PHASE)
+        both = program.add("ep all-to-all", EP, "all_to_all", lane, groups, sent_bytes, PIPELINE_PHASE)
         return dict.fromkeys(layers, both), dict.fromkeys(layers, both), *inside
     there, back = {}, {}
     for layer in layers:
         matrix = token_matrix(experts, p.expert, program.seed, layer)
-        there[layer] = program.add_tokens("ep dispatch", stage, groups, matrix, sent_bytes, layer)
-        back[layer] = program.add_tokens("ep combine", stage, groups, matrix.T, sent_bytes, layer)
+        there[layer] = program.add_tokens("ep dispatch", lane, groups, matrix, sent_bytes, layer)
+        back[layer] = program.add_tokens("ep combine", lane, groups, matrix.T, sent_bytes, layer)
     return there, back, *inside
 
 
@@ -143,15 +144,19 @@ def send_activations(program: Program, domain: Array) -> None:
     """
     job, p = program.job, program.job.parallelism
     size_bytes = job.micro_batch * job.model.sequence * job.model.hidden * _HALF / (p.tensor * p.context)
-    for way in program.schedule.ways(p.pipeline, p.virtual_stages):
-        for (stage, _), (after, _) in pairwise(way):
-            for src, dst, is_backward in ((stage, after, 0), (after, stage, 1)):
-                if (src, dst, is_backward) not in program.sends:
-                    name = f"pp {'backward' if is_backward else 'forward'} to {dst}"
-                    groups = Groups(p.pairs(src, dst), domain)
-                    program.sends[src, dst, is_backward] = program.add(
-                        name, PP, "point_to_point", src, groups, size_bytes, PIPELINE_PHASE
-                    )
+    hops = [
+        hop
+        for way in program.schedule.ways(p.pipeline, p.virtual_stages)
+        for (stage, _), (after, _) in pairwise(way)
+        for hop in ((stage, after, 0), (after, stage, 1))
+    ]
+    for first in range(0, program.num_lanes, p.pipeline):
+        for src, dst, is_backward in dict.fromkeys(hops):
+            name = f"pp {'backward' if is_backward else 'forward'} to {dst}"
+            groups = Groups(p.pairs(src, dst, program.data_of(first)), domain)
+            program.sends[first + src, first + dst, is_backward] = program.add(
+                name, PP, "point_to_point", first + src, groups, size_bytes, PIPELINE_PHASE
+            )
 
 
 @dataclass(frozen=True, slots=True)

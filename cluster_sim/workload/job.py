@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from cluster_sim.catalogue import Accelerator, Compute, accelerator, compute, scale_up
 from cluster_sim.collectives import AUTO, COLLECTIVES, NETWORKS, Library
 from cluster_sim.core import InputError, Problem, Ratio, Spec, UnknownNameError, raise_problems
+from cluster_sim.tables import Array
 from cluster_sim.workload.checkpoint import Checkpoint
 from cluster_sim.workload.layout import Layout, layers_of, why_not_dealt
 from cluster_sim.workload.memory import fullest_stage, stages_memory_bytes, why_not_fitting
@@ -16,6 +17,7 @@ from cluster_sim.workload.operations import Precision
 from cluster_sim.workload.parallel import Parallelism
 from cluster_sim.workload.roofline import Launches, Roofline
 from cluster_sim.workload.schedules import SCHEDULES
+from cluster_sim.workload.stragglers import Stragglers, compute_factors
 
 #: More than any job has; the order of passes is an array.
 _MOST_MICROBATCHES = 2**20
@@ -89,7 +91,7 @@ class Algorithms(Spec):
 
 
 class Job(Spec):
-    """One training job that has the whole cluster.
+    """One training job.
 
     Attributes:
         accelerators: how many; must equal tensor x context x pipeline x data.
@@ -112,6 +114,10 @@ class Job(Spec):
             accelerators; None: the catalogue's figures.
         slowdown_ratio: how much longer accelerators compute while a collective beside them takes processors and memory
             bandwidth; None: the catalogue's figure.
+        stragglers: accelerators that compute more slowly; None for none.
+        jitter_ratio: every accelerator computes longer by |z| times this, z normal, drawn with the seed.
+        replicas: which data-parallel replicas are simulated together, as one in lockstep: ``auto`` those that nothing
+            can tell apart, ``together`` all (the slowest sets the pace), ``apart`` none.
         gradients: number format in which gradients are reduced.
         algorithms: collective algorithms.
         checkpoint: what is written to storage, and how often; None for nothing.
@@ -133,6 +139,9 @@ class Job(Spec):
     clock_ratio: Ratio = Field(1.0, gt=0, le=1.5)
     kernels: Compute | None = None
     slowdown_ratio: Ratio | None = Field(None, ge=0, le=10)
+    stragglers: Stragglers | None = None
+    jitter_ratio: Ratio = Field(0.0, ge=0, le=10)
+    replicas: Literal["auto", "together", "apart"] = "auto"
     gradients: Literal["fp32", "bf16"] = "fp32"
     algorithms: Algorithms = Algorithms()
     checkpoint: Checkpoint | None = None
@@ -148,6 +157,7 @@ class Job(Spec):
                 *self._too_large(),
                 *self._irreducible(),
                 *self._unmixable(),
+                *self._unknown_stragglers(),
             ],
         )
         return self
@@ -211,6 +221,10 @@ class Job(Spec):
         if self.slowdown_ratio is not None:
             return self.slowdown_ratio
         return self.reached.sm_slowdown.typical
+
+    def compute_factors(self, seed: int) -> Array:
+        """float64[ranks], >= 1: how many times as long each accelerator computes; see Stragglers."""
+        return compute_factors(self.accelerators, self.stragglers, self.jitter_ratio, seed)
 
     @property
     def gradient_bytes(self) -> int:
@@ -299,6 +313,13 @@ class Job(Spec):
             for operation, name in self.algorithms.chosen.items()
             if name != AUTO and COLLECTIVES[name].reducing == "scale_up"
         ]  # fmt: skip
+
+    def _unknown_stragglers(self) -> list[Problem]:
+        beyond = [rank for rank in (self.stragglers.ranks if self.stragglers else ()) if rank >= self.accelerators]
+        if not beyond:
+            return []
+        reason = f"rank {beyond[0]} is not there; the job has ranks 0 to {self.accelerators - 1}"
+        return [(("stragglers", "ranks"), reason)]
 
     def _unmixable(self) -> list[Problem]:
         experts, name = self.model.experts, self.algorithms.all_to_all

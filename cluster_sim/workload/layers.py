@@ -21,12 +21,12 @@ SecondsOf = Callable[[PieceTimes], float]
 
 @dataclass(frozen=True, slots=True)
 class LayerWriter:
-    """Writes layers of one stage into a pass.
+    """Writes layers of one lane into a pass.
 
     Attributes:
         writer: of the pass.
         parallel: how the job is split.
-        comm: collectives of the stage.
+        comm: collectives of the lane.
     """
 
     writer: Writer

@@ -1,5 +1,6 @@
 """How a model is split over accelerators, and which accelerator gets which part."""
 
+from math import lcm
 from typing import Literal
 
 import numpy as np
@@ -119,39 +120,45 @@ class Parallelism(Spec):
             return self.shard, min(self.shard, self.expert_data)
         return self.num_replicas, self.expert_data
 
-    # --- groups
+    @property
+    def unit(self) -> int:
+        """Neighbouring data ranks, as few as share no experts with others."""
+        one = self.tensor * self.context
+        return lcm(one, self.expert * self.expert_tensor) // one
 
-    def stage_ranks(self, stage: int) -> Array:
+    # --- groups; those of some data ranks only, where ``data``, int64[...], is given: whole units
+
+    def stage_ranks(self, stage: int, data: Array | None = None) -> Array:
         """int32[data, context, tensor]: the accelerators of a pipeline stage."""
         sizes = {name: getattr(self, name) for name in DIMENSIONS}
         stride, strides = 1, {}
         for dimension in self.order:
             strides[dimension] = stride
             stride *= sizes[dimension]
-        data, context, tensor = np.meshgrid(
-            *(np.arange(sizes[name]) * strides[name] for name in ("data", "context", "tensor")), indexing="ij"
-        )
-        return np.asarray(data + context + tensor + stage * strides["pipeline"], dtype=np.int32)
+        places = [np.arange(self.data) if data is None else data, np.arange(self.context), np.arange(self.tensor)]
+        names: tuple[Dimension, ...] = ("data", "context", "tensor")
+        grids = np.ix_(*(place * strides[name] for place, name in zip(places, names, strict=True)))
+        return np.asarray(grids[0] + grids[1] + grids[2] + stage * strides["pipeline"], dtype=np.int32)
 
-    def tensor_groups(self, stage: int) -> Array:
+    def tensor_groups(self, stage: int, data: Array | None = None) -> Array:
         """int32[data * context, tensor]."""
-        return self.stage_ranks(stage).reshape(-1, self.tensor)
+        return self.stage_ranks(stage, data).reshape(-1, self.tensor)
 
-    def context_groups(self, stage: int) -> Array:
+    def context_groups(self, stage: int, data: Array | None = None) -> Array:
         """int32[data * tensor, context]."""
-        return np.ascontiguousarray(self.stage_ranks(stage).transpose(0, 2, 1)).reshape(-1, self.context)
+        return np.ascontiguousarray(self.stage_ranks(stage, data).transpose(0, 2, 1)).reshape(-1, self.context)
 
     def data_groups(self, stage: int) -> Array:
         """int32[tensor, data * context]: who holds the same dense parameters; context ranks are neighbours."""
         return np.ascontiguousarray(self.tensor_groups(stage).T)
 
-    def expert_tensor_groups(self, stage: int) -> Array:
+    def expert_tensor_groups(self, stage: int, data: Array | None = None) -> Array:
         """int32[expert_data * expert, expert_tensor]: who shares each expert; runs of tensor, context, data ranks."""
-        return self.stage_ranks(stage).reshape(-1, self.expert_tensor)
+        return self.stage_ranks(stage, data).reshape(-1, self.expert_tensor)
 
-    def expert_groups(self, stage: int) -> Array:
+    def expert_groups(self, stage: int, data: Array | None = None) -> Array:
         """int32[expert_data * expert_tensor, expert]."""
-        ranks = self.stage_ranks(stage).reshape(self.expert_data, self.expert, self.expert_tensor)
+        ranks = self.stage_ranks(stage, data).reshape(-1, self.expert, self.expert_tensor)
         return np.ascontiguousarray(ranks.transpose(0, 2, 1)).reshape(-1, self.expert)
 
     def expert_data_groups(self, stage: int) -> Array:
@@ -159,6 +166,6 @@ class Parallelism(Spec):
         ranks = self.stage_ranks(stage).reshape(self.expert_data, self.expert * self.expert_tensor)
         return np.ascontiguousarray(ranks.T)
 
-    def pairs(self, src_stage: int, dst_stage: int) -> Array:
+    def pairs(self, src_stage: int, dst_stage: int, data: Array | None = None) -> Array:
         """int32[data * context * tensor, 2]: who sends activations to whom."""
-        return np.stack([self.stage_ranks(src_stage).ravel(), self.stage_ranks(dst_stage).ravel()], axis=1)
+        return np.stack([self.stage_ranks(stage, data).ravel() for stage in (src_stage, dst_stage)], axis=1)

@@ -6,7 +6,6 @@ from cluster_sim.collectives import Groups, LinkCosts
 from cluster_sim.tables import DP, Array
 from cluster_sim.workload.communication import (
     Bucket,
-    LayerCollectives,
     Replication,
     layer_collectives,
     send_activations,
@@ -14,9 +13,10 @@ from cluster_sim.workload.communication import (
 from cluster_sim.workload.job import Job
 from cluster_sim.workload.layers import LayerWriter
 from cluster_sim.workload.program import REDUCE_PHASE, Program
+from cluster_sim.workload.replicas import Replicas
 from cluster_sim.workload.roofline import PieceTimes, Roofline
 from cluster_sim.workload.schedules import BACKWARD, FORWARD, WEIGHT
-from cluster_sim.workload.segments import Pass, Writer
+from cluster_sim.workload.segments import Writer
 
 #: Places of the embedding and of the output layer among the numbers of layers.
 _INPUT, _OUTPUT = -1, -2
@@ -24,9 +24,9 @@ _INPUT, _OUTPUT = -1, -2
 
 def plan(
     job: Job, domain: Array, pod: Array | None = None, costs: LinkCosts | None = None, seed: int = 0,
-    torus: tuple[int, ...] = (),
+    torus: tuple[int, ...] = (), replicas: Replicas | None = None, endpoints: Array | None = None,
 ) -> Program:  # fmt: skip
-    """The program of ``job`` on endpoints 0..n-1.
+    """The program of ``job``.
 
     Args:
         job: what to run.
@@ -35,8 +35,13 @@ def plan(
         costs: what messages cost; algorithms ``auto`` need it.
         seed: of what is drawn: which experts are popular.
         torus: sides of the torus of endpoints; bucket algorithms need it.
+        replicas: which of its replicas go together, and how fast; None for all, at full pace.
+        endpoints: int32[ranks], where each rank is; None for rank = endpoint.
     """
-    program = Program(job, pod, costs, seed, torus, job.compute_slowdown_ratio)
+    program = Program(
+        job, pod, costs, seed, torus, job.compute_slowdown_ratio, endpoints,
+        replicas or Replicas.together(job.parallelism),
+    )  # fmt: skip
     plain, repeating = job.roofline(), job.roofline(job.repeated_parts)
     for stage in range(job.parallelism.pipeline):
         _Stage(program, stage, domain, plain, repeating).write()
@@ -63,12 +68,12 @@ class _Item:
 
 
 class _Stage:
-    """Writes the passes of one stage."""
+    """Writes the passes of one stage, in all its lanes."""
 
     def __init__(self, program: Program, stage: int, domain: Array, plain: Roofline, repeating: Roofline) -> None:
         self.program, self.stage, self.plain, self.repeating = program, stage, plain, repeating
         self.job, self.parallel = program.job, program.job.parallelism
-        self.comm: LayerCollectives = layer_collectives(program, stage, domain)
+        self.comm = {lane: layer_collectives(program, lane, domain) for lane in program.lanes_of(stage)}
         self.replication = Replication(program, stage, domain)
 
     def write(self) -> None:
@@ -81,11 +86,19 @@ class _Stage:
                 held = Bucket(held.dense + item.bucket.dense, held.experts + item.bucket.experts)
             gathers, reduces = self._shared(chunk, items)
             for _, kind, special in (key for key in keys if key[0] == chunk):
-                written = self._pass(items, kind, special, gathers, reduces)
-                self.program.passes[self.stage, chunk, kind, special] = written
+                for lane, comm in self.comm.items():
+                    writer = LayerWriter(Writer(factor=self._factor(lane)), self.parallel, comm)
+                    self._pass(writer, items, kind, special, gathers, reduces)
+                    self.program.passes[lane, chunk, kind, special] = writer.writer.written
         shards = self.parallel.num_shards
         parameters = held.dense / shards[0] + held.experts / shards[1]
-        self.program.optimizer_s[self.stage] = self.plain.optimizer_s(parameters) + self.plain.step_s
+        for lane in self.comm:
+            own_s = self.plain.optimizer_s(parameters) + self.plain.step_s
+            self.program.optimizer_s[lane] = own_s * self._factor(lane)
+
+    def _factor(self, lane: int) -> float:
+        """How many times as long a lane computes."""
+        return float(self.program.replicas.factor[lane // self.parallel.pipeline, self.stage])
 
     def _items(self, chunk: int) -> tuple[_Item, ...]:
         """In the order of the forward pass."""
@@ -147,11 +160,10 @@ class _Stage:
     # --- passes
 
     def _pass(
-        self, items: tuple[_Item, ...], kind: int, special: int, gathers: dict[int, list[int]],
+        self, layers: LayerWriter, items: tuple[_Item, ...], kind: int, special: int, gathers: dict[int, list[int]],
         reduces: dict[int, list[int]],
-    ) -> Pass:  # fmt: skip
-        writer = Writer()
-        layers = LayerWriter(writer, self.parallel, self.comm)
+    ) -> None:  # fmt: skip
+        writer = layers.writer
         numbers = range(len(items)) if kind == FORWARD else reversed(range(len(items)))
         for at in numbers:
             if (self.parallel.shards_parameters and kind != WEIGHT) or (special and kind == FORWARD):
@@ -161,7 +173,6 @@ class _Stage:
             self._item(layers, items[at], kind)
             if kind in (BACKWARD, WEIGHT) and (special or self.parallel.shards_gradients):
                 writer.behind(reduces.get(at, ()))
-        return writer.written
 
     def _item(self, layers: LayerWriter, item: _Item, kind: int) -> None:
         if item.layer == _INPUT:

@@ -20,6 +20,7 @@ from cluster_sim.collectives import (
 from cluster_sim.tables import DP, EP, NONE, PP, Array, Collective, Traffic
 from cluster_sim.workload.job import Job
 from cluster_sim.workload.layout import Layout
+from cluster_sim.workload.replicas import Replicas
 from cluster_sim.workload.schedules import BACKWARD, FORWARD, SCHEDULES, WEIGHT, PipelineSchedule
 from cluster_sim.workload.segments import Pass
 
@@ -27,7 +28,7 @@ from cluster_sim.workload.segments import Pass
 PHASES = ("gather", "pipeline", "reduce")
 GATHER_PHASE, PIPELINE_PHASE, REDUCE_PHASE = range(3)
 
-#: (stage, chunk, kind of pass, 1 for the step's first forward pass or its last one with gradients of weights).
+#: (lane, chunk, kind of pass, 1 for the step's first forward pass or its last one with gradients of weights).
 PassKey = tuple[int, int, int, int]
 
 
@@ -42,13 +43,15 @@ class Program:
         seed: of what is drawn for it.
         torus: sides of the torus of endpoints; () for none.
         slowdown_ratio: how much longer accelerators compute beside a collective.
+        endpoints: int32[ranks], where each rank is; None for endpoint = rank.
+        replicas: classes of data ranks; the lane of a stage of a class is class x pipeline + stage.
         collectives: every communication pattern.
         passes: segments by PassKey.
-        sends: point-to-point pattern by (stage, next stage, 1 for backward).
+        sends: point-to-point pattern by (lane, next lane, 1 for backward).
         gathers: parameter all-gathers before the first pass, by stage, in order.
         reduces: gradient reductions after the last pass, by stage, in order.
         ties: reductions of embeddings that two stages share, with those stages.
-        optimizer_s: by stage.
+        optimizer_s: by lane.
         orders: of the passes of each stage, as in ``schedules``.
         traffics: what has been laid out already; collectives that differ only in size share theirs.
         expected: what the cost model says of the algorithms for an operation in some groups.
@@ -60,6 +63,8 @@ class Program:
     seed: int = 0
     torus: tuple[int, ...] = ()
     slowdown_ratio: float = 0.0
+    endpoints: Array | None = None
+    replicas: Replicas = field(default_factory=lambda: Replicas((), np.zeros((0, 0))))
     collectives: list[Collective] = field(default_factory=list)
     passes: dict[PassKey, Pass] = field(default_factory=dict)
     sends: dict[tuple[int, int, int], int] = field(default_factory=dict)
@@ -75,6 +80,7 @@ class Program:
 
     def __post_init__(self) -> None:
         p = self.job.parallelism
+        self.replicas = self.replicas if len(self.replicas) else Replicas.together(p)
         self.layout, self.library = self.job.layout, self.job.library
         self.orders = tuple(
             self.schedule.order(stage, p.pipeline, self.job.num_microbatches, p.virtual_stages)
@@ -85,6 +91,23 @@ class Program:
     def schedule(self) -> PipelineSchedule:
         """Of the pipeline."""
         return SCHEDULES[self.job.schedule]
+
+    @property
+    def num_lanes(self) -> int:
+        """Stages of all classes of replicas."""
+        return len(self.replicas) * len(self.orders)
+
+    def lanes_of(self, stage: int) -> range:
+        """The lanes of a stage; the first of them is where all classes run what they share."""
+        return range(stage, self.num_lanes, len(self.orders))
+
+    def stage_of(self, lane: int) -> int:
+        """Pipeline stage of a lane."""
+        return lane % len(self.orders)
+
+    def data_of(self, lane: int) -> Array | None:
+        """int64[...]: data ranks of a lane; None for all."""
+        return self.replicas.data[lane // len(self.orders)] if len(self.replicas) > 1 else None
 
     @property
     def microbatches_by_way(self) -> tuple[Array, ...]:
@@ -102,15 +125,16 @@ class Program:
         return np.stack([chunk, kind, special], axis=1)
 
     def add(
-        self, name: str, kind: int, operation: str, stage: int, groups: Groups, size_bytes: float, phase: int,
+        self, name: str, kind: int, operation: str, lane: int, groups: Groups, size_bytes: float, phase: int,
         is_beside: bool | None = None,
     ) -> int:  # fmt: skip
         """The row of a new collective; NONE where there is nobody to talk to.
 
-        ``is_beside`` says whether it can run while its stage runs others; None for what is usual for its kind.
+        ``is_beside`` says whether it can run while its lane runs others; None for what is usual for its kind.
         """
         if groups.size == 1:
             return NONE
+        groups = self._placed(groups)
         groups = replace(groups, pod=self.pod, shape=shape_on(self.torus, groups.ranks))
         ranks = groups.ranks.tobytes()
         algorithm = self._algorithm(operation, groups, ranks, size_bytes)
@@ -121,27 +145,29 @@ class Program:
             self.traffics[key] = chosen.step_by_step(groups, 1.0) if in_steps else chosen(groups, 1.0)
         beside = kind in (PP, DP) if is_beside is None else is_beside
         return self._append(
-            operation, groups, name=f"{name}, stage {stage}", kind=kind, algorithm=algorithm, stage=stage, phase=phase,
-            traffic=self.traffics[key], size_bytes=size_bytes, is_beside=beside,
+            operation, groups, name=f"{name}, {self._where(lane, kind)}", kind=kind, algorithm=algorithm, lane=lane,
+            phase=phase, traffic=self.traffics[key], size_bytes=size_bytes, is_beside=beside,
         )  # fmt: skip
 
-    def add_tokens(self, name: str, stage: int, groups: Groups, matrix: Array, size_bytes: float, layer: int) -> int:
+    def add_tokens(self, name: str, lane: int, groups: Groups, matrix: Array, size_bytes: float, layer: int) -> int:
         """The row of a new all-to-all with float64[n, n] of ``size_bytes`` from rank to rank."""
+        groups = self._placed(groups)
         return self._append(
-            "all_to_all", groups, name=f"{name} of layer {layer}, stage {stage}", kind=EP, algorithm="all_to_all",
-            stage=stage, phase=PIPELINE_PHASE, traffic=all_to_all_of(groups, matrix), size_bytes=size_bytes,
-            layer=layer, is_beside=False,
+            "all_to_all", groups, name=f"{name} of layer {layer}, {self._where(lane, EP)}", kind=EP,
+            algorithm="all_to_all", lane=lane, phase=PIPELINE_PHASE, traffic=all_to_all_of(groups, matrix),
+            size_bytes=size_bytes, layer=layer, is_beside=False,
         )  # fmt: skip
 
     def num_runs(self) -> Array:
         """int64[collectives]: how often a step runs each."""
         runs = np.zeros(len(self.collectives), np.int64)
-        for stage in range(len(self.orders)):
-            keys, counts = np.unique(self.keys(stage), axis=0, return_counts=True)
+        for lane in range(self.num_lanes):
+            keys, counts = np.unique(self.keys(self.stage_of(lane)), axis=0, return_counts=True)
             for (chunk, kind, special), count in zip(keys.tolist(), counts.tolist(), strict=True):
-                for segment in self.passes[stage, chunk, kind, special]:
+                for segment in self.passes[lane, chunk, kind, special]:
                     used = [row for row in (segment.collective, *segment.beside) if row != NONE]
-                    np.add.at(runs, used, count)
+                    mine = [row for row in used if self.collectives[row].lane == lane]  # all run what they share
+                    np.add.at(runs, mine, count)
         for hop, send in self.sends.items():
             runs[send] = self._num_crossings(hop)
         for rows in (*self.gathers.values(), *self.reduces.values(), [row for row, _ in self.ties]):
@@ -149,14 +175,22 @@ class Program:
         return runs
 
     def _num_crossings(self, hop: tuple[int, int, int]) -> int:
-        """How many messages go from one stage to another in a step, forward or backward."""
-        num, (src, dst, is_backward) = 0, hop
+        """How many messages go from one lane to another in a step, forward or backward."""
+        num, src, dst, is_backward = 0, *map(self.stage_of, hop[:2]), hop[2]
         p = self.job.parallelism
         ways = self.schedule.ways(p.pipeline, p.virtual_stages)
         for way, microbatches in zip(ways, self.microbatches_by_way, strict=True):
             stages = [stage for stage, _ in (reversed(way) if is_backward else way)]
             num += len(microbatches) * list(pairwise(stages)).count((src, dst))
         return num
+
+    def _placed(self, groups: Groups) -> Groups:
+        """Groups of ranks as groups of endpoints."""
+        return groups if self.endpoints is None else replace(groups, ranks=self.endpoints[groups.ranks])
+
+    def _where(self, lane: int, kind: int) -> str:
+        of_some = f" of replica {lane // len(self.orders)}" if len(self.replicas) > 1 and kind != DP else ""
+        return f"stage {self.stage_of(lane)}{of_some}"
 
     def _append(self, operation: str, groups: Groups, **columns: object) -> int:
         overhead_s = self.library.overhead_s(operation, groups) if self.library else 0.0

@@ -38,15 +38,19 @@ class Writer:
 
     Attributes:
         segments: so far.
+        factor: how many times as long compute takes.
     """
 
     segments: list[Segment] = field(default_factory=list)
+    factor: float = 1.0
 
     def compute(self, seconds: float, *beside: int) -> None:
         """Compute, with collectives beside it."""
         if not seconds and all(row == NONE for row in beside):
             return
-        self.segments.append(Segment(compute_s=seconds, beside=tuple(row for row in beside if row != NONE)))
+        self.segments.append(
+            Segment(compute_s=seconds * self.factor, beside=tuple(row for row in beside if row != NONE))
+        )
 
     def wait(self, collective: int) -> None:
         """A collective that the stage waits for."""

@@ -91,7 +91,7 @@ def _together(one: _Rows, other: _Rows) -> _Rows:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lane:
-    """All passes of a stage as rows, in the order of its lane. Numbers of rows count from 0 within the stage.
+    """All passes of a lane as rows, in its order. Numbers of rows count from 0 within the lane.
 
     Attributes:
         compute_s, fused_s: float64[n].
@@ -116,14 +116,15 @@ class Lane:
         return len(self.kind)
 
 
-def lane_of(program: Program, stage: int, fused_s: Mapping[int, float]) -> Lane:
-    """The passes of a stage.
+def lane_of(program: Program, number: int, fused_s: Mapping[int, float]) -> Lane:
+    """The passes of a lane.
 
     Args:
         program: with passes and orders.
-        stage: which.
+        number: of the lane.
         fused_s: as in ``segments.fuse``.
     """
+    stage = program.stage_of(number)
     order, keys = program.orders[stage].astype(np.int64), program.keys(stage)
     first = np.flatnonzero(order[:, 3] == 0)
     members = np.full((len(first), 2), NONE)
@@ -132,15 +133,15 @@ def lane_of(program: Program, stage: int, fused_s: Mapping[int, float]) -> Lane:
     members[np.searchsorted(first, joined) - 1, 1] = joined
     code = np.where(members == NONE, NONE, (keys[:, 0] * 4 + keys[:, 1])[members] * 2 + keys[members, 2])
     kinds, template = np.unique(code, axis=0, return_inverse=True)
-    templates = [_template(program, stage, pair, fused_s) for pair in kinds.tolist()]
+    templates = [_template(program, number, pair, fused_s) for pair in kinds.tolist()]
     return _laid_out(program, templates, template.reshape(-1), members, order)
 
 
-def _template(program: Program, stage: int, pair: Sequence[int], fused_s: Mapping[int, float]) -> _Rows:
+def _template(program: Program, lane: int, pair: Sequence[int], fused_s: Mapping[int, float]) -> _Rows:
     rows = []
     for code in pair:
         if code != NONE:
-            key: PassKey = (stage, code // 8, code // 2 % 4, code % 2)
+            key: PassKey = (lane, code // 8, code // 2 % 4, code % 2)
             rows.append(_expanded(fuse(program.passes[key], fused_s, program.slowdown_ratio)))
     return rows[0] if len(rows) == 1 else _together(*rows)
 

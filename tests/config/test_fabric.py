@@ -66,6 +66,18 @@ def test_a_run_brings_its_parts(file):
     assert found.topology.pod_accelerators == 32
 
 
+def test_a_cluster_is_as_large_as_its_jobs_or_as_it_says(file):
+    """64 of the job and 48 of neighbours; or what the file says; or the option."""
+    others = "neighbours: {a: {job: {accelerators: 16}}, b: {job: {accelerators: 32}}}\n"
+    assert read(file(SMALL + others)).accelerators == 112
+    assert read(file(SMALL + others + "cluster_accelerators: 256\n")).accelerators == 256
+    assert read(file(SMALL + "cluster_accelerators: 0\n")).accelerators == 64
+    assert read(file(SMALL + others), accelerators=96).accelerators == 96
+    assert read(file(SMALL + "neighbours: {a: {}}\n")).accelerators == 64  # wrong, and not what is asked here
+    with pytest.raises(ConfigError, match=r":37: accelerators: .*valid integer"):
+        read(file(SMALL + "cluster_accelerators: many\n"))
+
+
 def test_a_comparison_brings_the_first_of_each_or_those_named(file):
     path = file(SMALL_COMPARISON)
     first = read(path)

@@ -71,7 +71,7 @@ def test_stages_switch_on_their_own():
     used = {stage: set() for stage in (0, 1)}
     for number, collective in enumerate(schedule.collectives):
         if collective.kind == EP:
-            used[collective.stage].add(int(routes.light.collective_setting[number]))
+            used[collective.lane].add(int(routes.light.collective_setting[number]))
         else:
             assert routes.light.collective_setting[number] == 0
     assert not used[0] & used[1]
@@ -146,7 +146,7 @@ def test_stages_in_one_domain_cannot_both_set_its_circuits():
         accelerators=64, tensor=1, pipeline=2, data=32, order=("pipeline", "tensor", "context", "data"), expert=32,
         experts=Experts(count=64, per_token=4, width=512, popularity=1.0),
     )  # fmt: skip
-    with pytest.raises(NotBuildableError, match="stages 0 and 1 both have experts in pod 0"):
+    with pytest.raises(NotBuildableError, match="stage 0 and stage 1 both have experts in pod 0"):
         run_job(job, OcsHybrid(packet=Clos()))
 
 

@@ -9,9 +9,9 @@ from cluster_sim.catalogue import Interconnect, accelerator
 from cluster_sim.collectives import COLLECTIVES, Groups, LinkCosts
 from cluster_sim.engine import Simulation, fusible, route_collectives
 from cluster_sim.routing import Spray
-from cluster_sim.tables import COMPUTE, NONE, PP, Collective, Schedule, Traffic, grouped
-from cluster_sim.topology import Clos, Equipment, OcsSpine
-from cluster_sim.workload import PHASES, Experts, Job, Model, Parallelism, Program, Segment, assemble, plan
+from cluster_sim.tables import COMPUTE, NONE, PP, Collective, Lanes, Schedule, Traffic, grouped
+from cluster_sim.topology import Clos, Equipment, OcsSpine, SlowLinks, access_classes
+from cluster_sim.workload import PHASES, Experts, Job, Model, Parallelism, Program, Segment, assemble, plan, split
 
 INTERCONNECT = Interconnect(
     port_rate_bytes_per_s=100e9,
@@ -41,12 +41,14 @@ def moe_job(**changes):
     return small_job(experts=Experts(count=32, per_token=2, width=512), expert=16, **changes)
 
 
-def run_job(job, topology=None, backend="numba", routing=None, fuse=True):
-    """(schedule, outcome, routes) of a whole job on a small fabric."""
+def run_job(job, topology=None, backend="numba", routing=None, fuse=True, slow=None, seed=1):
+    """(schedule, outcome, routes) of a whole job on a small fabric, some of whose links may be ``slow``."""
     topology, routing = topology or Clos(), routing or Spray()
-    fabric = topology.build(Equipment(job.accelerators, job.accelerator_entry, INTERCONNECT))
+    built = topology.build(Equipment(job.accelerators, job.accelerator_entry, INTERCONNECT))
+    fabric = (slow or SlowLinks()).slowed_in(built, np.random.default_rng(seed))
     costs = LinkCosts.of(fabric, ("", "scale_up"))
-    program = plan(job, fabric.endpoint_domain, fabric.endpoint_pod, costs)
+    replicas = split(job, job.compute_factors(seed), access_classes(built, fabric))
+    program = plan(job, fabric.endpoint_domain, fabric.endpoint_pod, costs, replicas=replicas)
     collectives = tuple(program.collectives)
     routes = route_collectives(collectives, program.num_runs(), fabric, routing, 7, len(PHASES))
     chosen = choose_backend(backend)
@@ -101,7 +103,7 @@ def chain(steps, phases):
     is_comm = [isinstance(step, Collective) for step in steps]
     return Schedule(
         kind=np.array([PP if comm else COMPUTE for comm in is_comm], np.int32),
-        stage=np.zeros(num, np.int32),
+        lane=np.zeros(num, np.int32),
         microbatch=np.full(num, NONE, np.int32),
         chunk=np.full(num, NONE, np.int32),
         pass_kind=np.full(num, NONE, np.int32),
@@ -112,7 +114,7 @@ def chain(steps, phases):
         unlocks_starts=starts,
         num_needs=np.minimum(np.arange(num), 1).astype(np.int32),
         collectives=collectives,
-        num_stages=1,
+        lanes=Lanes.of_one_job(1),
         phases=tuple(f"phase {k}" for k in range(phases)),
     )
 

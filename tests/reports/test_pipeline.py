@@ -56,6 +56,17 @@ def coloured(figure, colour):
     return sorted((int(top), left, right) for left, top, right, _, is_colour in bars(figure) if is_colour == colour)
 
 
+def test_of_replicas_that_are_apart_the_slowest_is_drawn(two_stages):
+    """A second class computes for twice as long: its passes are drawn, and what both do together."""
+    slow = [{**row, "start_s": 2 * row["start_s"], "end_s": 2 * row["end_s"]} for row in two_stages.to_pylist()]
+    both = pa.concat_tables([two_stages, table(*(row for row in slow if row["kind"] != "dp"))])
+    both = both.append_column("replica", pa.array([0] * 8 + [1] * 7))
+    figure = pipeline_figure(both, "1f1b")
+    assert "replica 1" in figure.axes[0].get_title(loc="left")
+    assert coloured(figure, FORWARD) == [(0, 0.0, 2.0), (1, 2.0, 4.0)]
+    assert coloured(figure, "#e69f00") == [(0, 5.0, 6.0)]
+
+
 def test_every_pass_has_its_bar_in_the_row_of_its_stage(two_stages):
     figure = pipeline_figure(two_stages, "1f1b")
     assert coloured(figure, FORWARD) == [(0, 0.0, 1.0), (1, 1.0, 2.0)]

@@ -25,7 +25,11 @@ def test_the_other_tables_have_what_is_promised():
     assert {"algorithm", "bottleneck_link"} <= set(SCHEMAS["collectives"].names)
     assert {"carried_bytes", "busy_s", "full_s", "peak_ratio", "mean_ratio"} <= set(SCHEMAS["links"].names)
     assert {"events", "bom"} <= set(SCHEMAS)
-    assert all("scenario" in schema.names for name, schema in SCHEMAS.items() if name not in ("flows", "verify", "verify_steps"))
+    assert all(
+        "scenario" in schema.names
+        for name, schema in SCHEMAS.items()
+        if name not in ("flows", "verify", "verify_steps")
+    )
     assert SCHEMAS["flows"].names == ["flow", "start_s", "finish_s", "size_bytes"]
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from cluster_sim.tables import (
     Array,
     Flows,
+    Lanes,
     Schedule,
     Traffic,
     check_columns,
@@ -45,9 +46,9 @@ def schedule() -> Schedule:
     """Two tasks that need nothing."""
     ints, times, starts = np.zeros(2, np.int32), np.zeros(2), np.zeros(3, np.int64)
     return Schedule(
-        kind=ints, stage=ints, microbatch=ints, chunk=ints, pass_kind=ints, compute_s=times,
+        kind=ints, lane=ints, microbatch=ints, chunk=ints, pass_kind=ints, compute_s=times,
         fused_s=times, collective=ints, unlocks=np.zeros(0, np.int32), unlocks_starts=starts, num_needs=ints,
-        collectives=(), num_stages=1, phases=("step",),
+        collectives=(), lanes=Lanes.of_one_job(1), phases=("step",),
     )  # fmt: skip
 
 
@@ -104,7 +105,7 @@ def test_flows_need_columns_of_equal_length(column):
     "column",
     [
         pytest.param("fused_s"),
-        "kind", "stage", "microbatch", "chunk", "pass_kind", "compute_s", "collective", "num_needs",
+        "kind", "lane", "microbatch", "chunk", "pass_kind", "compute_s", "collective", "num_needs",
     ],
 )  # fmt: skip
 def test_schedules_need_columns_of_equal_length(column):
@@ -196,3 +197,16 @@ def test_latencies_add_up_around_a_ring_and_step_by_step_in_a_tree():
 def test_no_traffic_is_empty():
     assert len(Traffic.none()) == 0
     assert Traffic.none().edge_starts.tolist() == [0]
+
+
+def test_lanes_are_stage_after_stage_of_replica_after_replica():
+    lanes = Lanes.of_one_job(3, 2)
+    assert lanes.stage.tolist() == [0, 1, 2, 0, 1, 2]
+    assert lanes.replica.tolist() == [0, 0, 0, 1, 1, 1]
+    assert lanes.job.tolist() == [0] * 6
+    assert lanes.beside(4) == [1, 4]
+
+
+def test_lanes_of_other_jobs_are_not_beside():
+    twice = Lanes(np.zeros(2, np.int32), np.zeros(2, np.int32), np.arange(2, dtype=np.int32))
+    assert twice.beside(0) == [0]

@@ -1,6 +1,7 @@
 """Published training steps against simulated ones. Rows of the split "test" have set no parameter.
 
-By default a few rows of every family are simulated; CLUSTER_SIM_VERIFY=full simulates the whole table (``make verify``).
+By default a few rows of every family are simulated; CLUSTER_SIM_VERIFY=full simulates the whole table, as ``make
+verify`` does.
 What is reached, and why not more, stands in the README, "How good are the step times?".
 """
 
@@ -8,12 +9,6 @@ import os
 from pathlib import Path
 
 import pytest
-from rich.console import Console
-
-from cluster_sim.catalogue import accelerator
-from cluster_sim.reports import step_errors
-from cluster_sim.studies import step_error_summary, verify_steps
-from cluster_sim.studies.machines import CATALOGUED
 
 TABLE = Path(__file__).parents[3] / "shared" / "data" / "measured" / "training_steps.csv"
 IS_FULL = os.environ.get("CLUSTER_SIM_VERIFY") == "full"
