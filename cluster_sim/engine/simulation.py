@@ -84,6 +84,7 @@ def fusible(collectives: tuple[Collective, ...], routes: Routes, backend: Backen
 
     A lane waits for its tensor-parallel collectives one by one. Where none of their rows carries anything that runs
     beside the lane or belongs to another, they can be put into the compute task around them without changing anything.
+    Those that are taken as if nothing else were on their links are among them in any case.
 
     Returns:
         seconds by row of ``collectives``.
@@ -93,7 +94,7 @@ def fusible(collectives: tuple[Collective, ...], routes: Routes, backend: Backen
     for number, collective in enumerate(collectives):
         if collective.kind == TP:
             rows = _rows_of(routes, int(routes.route[number]))
-            if all(users[row] == {collective.lane} for row in rows):
+            if collective.is_alone or all(users[row] == {collective.lane} for row in rows):
                 found[number] = alone_s(collective, int(routes.route[number]), routes, backend)
     return found
 

@@ -46,7 +46,7 @@ def step(row: Row) -> RenderableType:
             table.add_row(name, seconds(row[column]), percent(row[column] / row["step_time_s"]))
     table.add_section()
     table.add_row("step", seconds(row["step_time_s"]), f"MFU {percent(row['mfu_ratio'])}")
-    if row["checkpoint_s"]:
+    if row.get("checkpoint_s"):
         table.add_row("checkpoints", seconds(row["checkpoint_s"]), "on top, on average")
     table.add_row("network", engineering(row["network_power_w"], "W"), engineering(row["capex_usd"], "USD"))
     return Group(Text(str(row["scenario"])), table)

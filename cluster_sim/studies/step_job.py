@@ -33,7 +33,7 @@ def job_of(
         "model": _model(row, software, facts), "parallelism": parallelism, "global_batch": row.global_batch,
         "micro_batch": row.micro_batch or 1, "schedule": _schedule(parallelism, hints),
         "precision": precision or "bf16", "launches": _launches(row, hints, software),
-        "gradients": software.gradients, "algorithms": Algorithms(network=network or "infiniband"),
+        "gradients": software.gradients, "algorithms": Algorithms(network=network or "infiniband", fuse="tensor"),
     }  # fmt: skip
     job, recompute_told = _recomputing(fields, _recomputed(row, hints))
     return job, (*told, *recompute_told)

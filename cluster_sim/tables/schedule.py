@@ -32,6 +32,7 @@ class Collective:
         slowdown_ratio: how much longer its lane computes while it runs, as a share; all replicas of its stage if the
             kind is DP.
         is_beside: whether it can run while its lane runs other collectives.
+        is_alone: whether it is taken as if nothing else were on its links.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Collective:
     overhead_s: float = 0.0
     slowdown_ratio: float = 0.0
     is_beside: bool = True
+    is_alone: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

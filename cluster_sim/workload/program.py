@@ -17,7 +17,7 @@ from cluster_sim.collectives import (
     estimates,
     shape_on,
 )
-from cluster_sim.tables import DP, EP, NONE, PP, Array, Collective, Traffic
+from cluster_sim.tables import DP, EP, NONE, PP, TP, Array, Collective, Traffic
 from cluster_sim.workload.job import Job
 from cluster_sim.workload.layout import Layout
 from cluster_sim.workload.replicas import Replicas
@@ -194,10 +194,13 @@ class Program:
 
     def _append(self, operation: str, groups: Groups, **columns: object) -> int:
         overhead_s = self.library.overhead_s(operation, groups) if self.library else 0.0
-        slowdown_ratio = 0.0 if columns["kind"] == PP else self.slowdown_ratio
+        kind = columns["kind"]
+        may_be_alone = kind == TP and self.job.algorithms.fuse == "tensor"
         self.collectives.append(
             Collective(
-                **columns, num_ranks=groups.size, overhead_s=overhead_s, slowdown_ratio=slowdown_ratio  # type: ignore[arg-type]
+                **columns, num_ranks=groups.size, overhead_s=overhead_s,  # type: ignore[arg-type]
+                slowdown_ratio=0.0 if kind == PP else self.slowdown_ratio,
+                is_alone=may_be_alone and groups.num_domains == 1,
             )
         )  # fmt: skip
         return len(self.collectives) - 1
