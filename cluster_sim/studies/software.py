@@ -73,11 +73,8 @@ _PROGRAMS = {
     "megatron-2021": _MEGATRON_2021,
     # Kernels of the profiled model are those of Megatron-LM: a fused softmax, but scores in memory [vTrain 2024].
     "megatron-deepspeed": replace(_MEGATRON_2021, title="Megatron-DeepSpeed"),
-    # ZeRO-3 gathers and reduces beside the passes (overlap_comm).
-    "deepspeed": replace(
-        _MEGATRON_2021, title="DeepSpeed", launches="eager", overlapped=("zero2", "zero3"), gathers_ahead=True,
-        pads_vocabulary=False,
-    ),
+    # ZeRO-3 of 2021 waits for what it gathers and reduces: with more ranks the same work for each took no less time.
+    "deepspeed": replace(_MEGATRON_2021, title="DeepSpeed", launches="eager", pads_vocabulary=False),
     # Plain PyTorch, FlashAttention 2, asynchronous linear layers. Gradients accumulate in 32 bit. With ZeRO-1 the model
     # is not wrapped in DDP (make_ddp in trainer.py): they are reduced, and parameters gathered, at the end. That its
     # benchmarks ran over EFA is assumed: their source does not say.

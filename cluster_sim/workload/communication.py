@@ -191,7 +191,7 @@ class Replication:
         scatters = self.parallel.sharding != "none"
         operation, what = ("reduce_scatter", "reduce-scatter") if scatters else ("all_reduce", "all-reduce")
         size = self.program.job.gradient_bytes
-        beside = self.parallel.shards_gradients or self.parallel.overlap_gradients
+        beside = self.parallel.overlap_gradients
         rows = self._rows(f"dp {what}", operation, label, bucket, size, self._shards, phase, beside)
         if self.parallel.sharding == "hsdp":
             shards = self.parallel.num_shards
@@ -204,7 +204,7 @@ class Replication:
         if self.parallel.sharding == "none":
             return []
         phase = PIPELINE_PHASE if self.parallel.shards_parameters else GATHER_PHASE
-        beside = self.parallel.shards_parameters or self.parallel.overlap_parameters
+        beside = self.parallel.gathers_ahead
         return self._rows("dp all-gather", "all_gather", label, bucket, _HALF, self._shards, phase, beside)
 
     def _rows(

@@ -48,8 +48,8 @@ class Algorithms(Spec):
             cost model expects to be fastest, by size and ranks.
         detail: ``lockstep`` sends what goes in lockstep as one transfer; ``steps`` sends every message of every step,
             and nobody starts a step before all have ended the one before.
-        fuse: tensor-parallel collectives are put into the compute around them where that changes nothing (``exact``), or
-            wherever they stay in a scale-up domain, as if nothing else were on its links (``tensor``): faster.
+        fuse: tensor-parallel collectives are put into the compute around them where that changes nothing (``exact``),
+            or wherever they stay in a scale-up domain, as if nothing else were on its links (``tensor``): faster.
         library: what runs them: ``nccl`` takes time to launch and for every step; ``none`` takes none.
         network: kind of network between scale-up domains, which sets the time of a step.
     """

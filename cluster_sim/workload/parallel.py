@@ -31,7 +31,8 @@ class Parallelism(Spec):
             ``shard`` ranks, with replicas of these.
         shard: ranks over which ``hsdp`` shards.
         overlap_gradients: reduce gradients layer by layer behind the backward pass.
-        overlap_parameters: gather parameters layer by layer ahead of the forward pass, not all before it.
+        overlap_parameters: gather parameters layer by layer ahead of where they are needed, not all before the first
+            pass, or right before the layer where they are sharded; None: only where they are sharded.
         bucket_parameters: parameters of a rank that are reduced, and gathered, together at least; 0: layer by layer.
         overlap_tensor_ratio: share of the tensor-parallel communication around products that is hidden behind them.
         overlap_tensor_gradients: gradients of inputs are summed over tensor ranks beside the gradients of weights.
@@ -53,7 +54,7 @@ class Parallelism(Spec):
     sharding: Sharding = "zero1"
     shard: int = Field(1, ge=1)
     overlap_gradients: bool = True
-    overlap_parameters: bool = False
+    overlap_parameters: bool | None = None
     bucket_parameters: int = Field(40_000_000, ge=0)
     overlap_tensor_ratio: Ratio = Field(0.0, ge=0, le=1)
     overlap_tensor_gradients: bool = True
@@ -110,6 +111,11 @@ class Parallelism(Spec):
     def shards_gradients(self) -> bool:
         """Whether gradients are reduced to shards after every microbatch."""
         return self.sharding == "zero2" or self.shards_parameters
+
+    @property
+    def gathers_ahead(self) -> bool:
+        """Whether parameters are gathered ahead of where they are needed."""
+        return self.shards_parameters if self.overlap_parameters is None else self.overlap_parameters
 
     @property
     def num_shards(self) -> tuple[int, int]:

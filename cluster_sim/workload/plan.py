@@ -138,7 +138,7 @@ class _Stage:
             gathers[last if self.parallel.shards_parameters else first] = self.replication.gather(label, bucket)
             reduces[first] = self.replication.reduce(label, bucket)
         p = self.parallel
-        if not (p.shards_parameters or p.overlap_parameters):
+        if not (p.shards_parameters or p.gathers_ahead):
             self.program.gathers[self.stage] += [row for at in sorted(gathers) for row in gathers[at]]
             gathers = {}
         if not (p.shards_gradients or p.overlap_gradients):
@@ -166,13 +166,24 @@ class _Stage:
         writer = layers.writer
         numbers = range(len(items)) if kind == FORWARD else reversed(range(len(items)))
         for at in numbers:
-            if (self.parallel.shards_parameters and kind != WEIGHT) or (special and kind == FORWARD):
-                writer.ahead(gathers.get(at, ()))
-            if self.parallel.sharding == "zero3" and kind != WEIGHT and items[at].layer >= 0:
-                writer.compute(self.plain.unpack_s(self.parallel.num_replicas))
+            self._gather(writer, items[at], gathers.get(at, []), kind, special)
             self._item(layers, items[at], kind)
             if kind in (BACKWARD, WEIGHT) and (special or self.parallel.shards_gradients):
-                writer.behind(reduces.get(at, ()))
+                (writer.behind if self.parallel.overlap_gradients else writer.wait_for)(reduces.get(at, ()))
+
+    def _gather(self, writer: Writer, item: _Item, rows: list[int], kind: int, special: int) -> None:
+        """What an item needs of the parameters that others hold.
+
+        ZeRO-3 lets go of them between computing a layer again and its backward pass, gathers each tensor by itself and
+        copies it out of what the ranks sent.
+        """
+        p = self.parallel
+        if not ((p.shards_parameters and kind != WEIGHT) or (special and kind == FORWARD)):
+            return
+        times = 2 if p.sharding == "zero3" and item.repeats and kind != FORWARD else 1
+        (writer.ahead if p.gathers_ahead else writer.wait_for)(rows * times)
+        if p.sharding == "zero3" and item.layer >= 0:
+            writer.compute(times * self.plain.unpack_s(p.num_replicas))
 
     def _item(self, layers: LayerWriter, item: _Item, kind: int) -> None:
         if item.layer == _INPUT:

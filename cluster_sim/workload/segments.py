@@ -56,6 +56,11 @@ class Writer:
         """A collective that the stage waits for."""
         self._add(collective, WAIT)
 
+    def wait_for(self, collectives: Iterable[int]) -> None:
+        """Collectives that the stage waits for, one after the other."""
+        for collective in collectives:
+            self._add(collective, WAIT)
+
     def ahead(self, collectives: Iterable[int]) -> None:
         """Collectives that what comes next needs, and that start ahead of it."""
         for collective in collectives:

@@ -98,3 +98,12 @@ def test_tied_embeddings_are_added_up_between_first_and_last_stage():
     reductions = [t for t in others if "reduce-scatter" in schedule.collectives[schedule.collective[t]].name]
     assert outcome.start_s[task] >= outcome.end_s[reductions].max() - 1e-12
     assert schedule.collectives[tied].size_bytes == 4 * 4096 * 1024 / 8
+
+
+def test_sharded_parameters_that_are_not_gathered_ahead_are_waited_for():
+    """ZeRO-3 without overlap: compute, every gather and every reduction, one after the other."""
+    fields = {"sharding": "zero3", "overlap_parameters": False, "overlap_gradients": False, "accelerator": "h100-sxm"}
+    schedule, outcome, _ = run_job(small_job(**ALONE | fields))
+    waited_s = sum(end - start for start, end in spans(schedule, outcome, DP, "dp "))
+    assert outcome.step_time_s == pytest.approx(waited_s + float(schedule.compute_s.sum()), rel=1e-9)
+    assert step_parts(schedule, outcome)["dp"] == pytest.approx(waited_s, rel=1e-9)
