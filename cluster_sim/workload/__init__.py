@@ -4,33 +4,49 @@ from cluster_sim.workload.assemble import assemble
 from cluster_sim.workload.experts import Experts
 from cluster_sim.workload.job import MOST_ACCELERATORS, Algorithms, Job
 from cluster_sim.workload.latent import Latent
+from cluster_sim.workload.layer_times import PASS_PARTS, LayerTimes, beside
 from cluster_sim.workload.layout import Layout
 from cluster_sim.workload.memory import fullest_stage, stages_memory_bytes
 from cluster_sim.workload.model import Model
 from cluster_sim.workload.parallel import Parallelism
 from cluster_sim.workload.plan import plan
+from cluster_sim.workload.plan_space import PlanSpace, Split, job_with, unchecked_job_with
 from cluster_sim.workload.program import PHASES, Program
 from cluster_sim.workload.roofline import Roofline
-from cluster_sim.workload.schedules import SCHEDULES
+from cluster_sim.workload.schedules import BACKWARD, FORWARD, INPUT, SCHEDULES, WEIGHT
+from cluster_sim.workload.search import Found, search
 from cluster_sim.workload.segments import Segment, fuse
 
 __all__ = [
+    "BACKWARD",
+    "FORWARD",
+    "INPUT",
     "MOST_ACCELERATORS",
+    "PASS_PARTS",
     "PHASES",
     "SCHEDULES",
+    "WEIGHT",
     "Algorithms",
     "Experts",
+    "Found",
     "Job",
     "Latent",
+    "LayerTimes",
     "Layout",
     "Model",
     "Parallelism",
+    "PlanSpace",
     "Program",
     "Roofline",
     "Segment",
+    "Split",
     "assemble",
+    "beside",
     "fullest_stage",
     "fuse",
+    "job_with",
     "plan",
+    "search",
     "stages_memory_bytes",
+    "unchecked_job_with",
 ]

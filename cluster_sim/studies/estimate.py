@@ -1,0 +1,409 @@
+"""The step time of a split in closed form: a roofline, an alpha-beta model of collectives, and the bubble of a schedule.
+
+For choosing what to simulate, not in place of it: stages other than the busiest one count by their sum, transfers of
+different kinds never meet, and no link is shared beyond the ranks' own. Collectives of each kind take what
+``algorithms: auto`` expects of them.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import ceil
+
+import numpy as np
+
+from cluster_sim.collectives import (
+    AUTO,
+    Estimate,
+    Groups,
+    LinkCosts,
+    choose,
+    estimate_of,
+    estimates,
+    shape_on,
+)
+from cluster_sim.tables import Array, Fabric
+from cluster_sim.workload import (
+    BACKWARD,
+    FORWARD,
+    INPUT,
+    PASS_PARTS,
+    SCHEDULES,
+    WEIGHT,
+    Job,
+    LayerTimes,
+    Roofline,
+    Split,
+    beside,
+    unchecked_job_with,
+)
+
+#: What an estimate consists of, as in ``engine.step_parts``.
+ESTIMATE_PARTS = ("compute", "tp", "cp", "ep", "pp", "dp", "bubble", "optimizer")
+_HALF = 2
+_HALVED = ("zb-h1", "dualpipe")
+
+
+@dataclass(frozen=True, slots=True)
+class _Passes:
+    """Times of the passes of all stages for one microbatch: float64[stages, 4], by PASS_PARTS, all chunks together.
+
+    ``input`` and ``weight`` are the halves of ``backward`` where the schedule tells them apart, otherwise empty.
+    """
+
+    forward: Array
+    backward: Array
+    input: Array
+    weight: Array
+
+    @property
+    def both_s(self) -> Array:
+        """float64[stages]: forward and backward."""
+        return np.asarray((self.forward + self.backward).sum(axis=1))
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """What the stages of a pipeline hold.
+
+    Attributes:
+        counts: float64[stages, kinds]: layers of each kind of which a microbatch goes through, chunks together.
+        first, last: stages with the input embedding, with the output layer.
+        share: of what a stage holds that a microbatch goes through: 1/2 where two ways have a copy each.
+        chunks: of a stage.
+    """
+
+    counts: Array
+    first: tuple[int, ...]
+    last: tuple[int, ...]
+    share: float
+    chunks: int
+
+
+class Estimator:
+    """Estimates splits of one job on one fabric; what splits have in common is worked out once.
+
+    Args:
+        job: its own split does not count.
+        fabric: all collectives take what its first ranks have between them.
+    """
+
+    def __init__(self, job: Job, fabric: Fabric) -> None:
+        self.job, self.model, self.fabric = job, job.model, fabric
+        self.costs = LinkCosts.of(fabric, ("", "scale_up") if job.reduces_inside else ("",))
+        self.library, self.slowdown = job.library, job.compute_slowdown_ratio
+        kinds = [(self.model.has_experts(layer), self.model.attended(layer)) for layer in range(self.model.layers)]
+        self.kinds = {kind: kinds.index(kind) for kind in dict.fromkeys(kinds)}  # with a layer that is of it
+        self._kind_of = np.eye(len(self.kinds))[[list(self.kinds).index(kind) for kind in kinds]]
+        self._costs: dict[tuple[str, bytes], Estimate] = {}
+        self._ranks: dict[tuple[int, ...], tuple[Array, int]] = {}
+        self._contents: dict[tuple[object, ...], _Content] = {}
+        self._layers: dict[tuple[object, ...], dict[int, Array]] = {}
+
+    def parts(self, split: Split) -> dict[str, float]:
+        """Seconds of a step, by ESTIMATE_PARTS.
+
+        Raises:
+            InputError: a collective cannot run as the job asks.
+        """
+        return _One(self, split).parts()
+
+    # --- what is shared
+
+    def content(self, job: Job, split: Split) -> _Content:
+        """Which layers the stages hold."""
+        schedule = SCHEDULES[split.schedule]
+        key = (split.pipeline, split.virtual_stages, schedule.is_two_way)
+        if key not in self._contents:
+            layout, counts = job.layout, np.zeros((split.pipeline, len(self.kinds)))
+            share = 0.5 if schedule.is_two_way else 1.0
+            for (stage, _), layers in layout.ranges.items():
+                counts[stage] += share * self._kind_of[layers.start : layers.stop].sum(axis=0)
+            first, last = (tuple(sorted(stage for stage, _ in ends)) for ends in (layout.inputs, layout.outputs))
+            self._contents[key] = _Content(counts, first, last, share, split.virtual_stages)
+        return self._contents[key]
+
+    def layers(self, job: Job, split: Split) -> dict[int, Array]:
+        """float64[kinds + 2, 4] for each kind of pass: layers of each kind, output layer, input embedding."""
+        halved = split.schedule in _HALVED
+        key: tuple[object, ...] = (split.tensor, split.context, split.expert, split.expert_tensor, split.micro_batch, split.recompute, halved)
+        if self._depends_on_strides:
+            key = (*key, split.pipeline, split.data)
+        if key not in self._layers:
+            times = LayerTimes(job, lambda operation, of, size: self.seconds(operation, self.groups(job, of), size))
+            every = (FORWARD, BACKWARD, *((INPUT, WEIGHT) if halved else ()))
+            self._layers[key] = {kind: self._table(job, times, kind) for kind in every}
+        return self._layers[key]
+
+    def _table(self, job: Job, times: LayerTimes, kind: int) -> Array:
+        rows = [times.layer(layer, kind) for layer in self.kinds.values()]
+        if job.recompute == "full" and kind in (BACKWARD, INPUT):
+            rows = [row + times.layer(layer, FORWARD) for row, layer in zip(rows, self.kinds.values(), strict=True)]
+        further = self.model.mtp_layers * (rows[-1] + times.output(kind))
+        return np.stack([*rows, times.output(kind) + further, times.input(kind), times.host()])
+
+    @cached_property
+    def _depends_on_strides(self) -> bool:
+        """Whether ranks of a layer's collectives lie elsewhere when only pipeline or data degrees change."""
+        return self.job.parallelism.order[:2] != ("tensor", "context") or self.job.parallelism.order[2] != "data"
+
+    def seconds(self, operation: str, ranks: Array, size_bytes: float) -> float:
+        """Time of a collective of ``ranks``; NaN for one rank."""
+        if len(ranks) == 1:
+            return np.nan
+        return self.cost(operation, ranks).time_s(size_bytes)
+
+    def cost(self, operation: str, ranks: Array) -> Estimate:
+        """What the job's algorithm for an operation takes among int32[n] ranks, software included."""
+        key = (operation, ranks.tobytes())
+        if key not in self._costs:
+            shape = shape_on(self.fabric.torus, ranks[None])
+            groups = Groups(ranks[None], self.fabric.endpoint_domain, self.fabric.endpoint_pod, shape)
+            name = self.job.algorithms.chosen.get(operation, operation)
+            if name == AUTO:
+                name = choose(estimates(operation, groups, self.costs), _USUAL_BYTES)
+            found = estimate_of(name, groups, self.costs)
+            overhead_s = self.library.overhead_s(operation, groups) if self.library else 0.0
+            self._costs[key] = replace(found, latency_s=found.latency_s + overhead_s)
+        return self._costs[key]
+
+    def optimizer_s(self, parameters: float) -> float:
+        """The optimiser's step on the parameters of a rank."""
+        return self._roofline.optimizer_s(parameters)
+
+    @cached_property
+    def _roofline(self) -> Roofline:
+        return self.job.roofline()
+
+    def groups(self, job: Job, of: str) -> Array:
+        """int32[n]: the first ranks that exchange something, by name."""
+        p = job.parallelism
+        key = (p.tensor, p.context, p.data, p.pipeline)
+        if key not in self._ranks:
+            stages = p.stage_ranks(0), p.stage_ranks(p.pipeline - 1)
+            self._ranks[key] = stages[0], int(stages[1].flat[0])
+        ranks, last = self._ranks[key]
+        if of == "tensor":
+            return ranks[0, 0]
+        if of == "context":
+            return np.ascontiguousarray(ranks[0, :, 0])
+        if of == "data":
+            return np.ascontiguousarray(ranks[:, :, 0]).ravel()
+        if of == "next stage":
+            return np.array([0, last // max(p.pipeline - 1, 1)], np.int32)
+        if of == "last stage":
+            return np.array([0, last], np.int32)
+        flat, inside = ranks.ravel(), p.expert_tensor
+        if of == "expert_tensor":
+            return flat[:inside]
+        if of == "expert":
+            return np.ascontiguousarray(flat[: p.expert * inside : inside])
+        assert of == "expert_data", of
+        return np.ascontiguousarray(flat[:: p.expert * inside])
+
+
+#: Where a job leaves algorithms to the cost model, the one for buffers of this size.
+_USUAL_BYTES = 64e6
+
+
+class _One:
+    """The estimate of one split."""
+
+    def __init__(self, shared: Estimator, split: Split) -> None:
+        self.shared, self.split = shared, split
+        self.job = unchecked_job_with(shared.job, split)
+        self.model, self.p = self.job.model, self.job.parallelism
+        self.num, self.content = self.job.num_microbatches, shared.content(self.job, split)
+        self.passes = self._passes()
+
+    def parts(self) -> dict[str, float]:
+        """Seconds by ESTIMATE_PARTS."""
+        both_s = self.passes.both_s
+        busiest = int(np.argmax(both_s))
+        work = self.num * (self.passes.forward + self.passes.backward)[busiest]
+        found = dict(zip(PASS_PARTS, work.tolist(), strict=True))
+        if SCHEDULES[self.split.schedule].is_two_way:
+            self._hide(found)
+        found["bubble"] = self._bubble_s(busiest)
+        found["pp"] = self._send_s(busiest)
+        found["dp"] = self._gather_s() + self._reduce_s() + self._unsharded_s(busiest) + self._tie_s()
+        found["optimizer"] = self._optimizer_s()
+        return {name: found[name] for name in ESTIMATE_PARTS}
+
+    # --- passes
+
+    def _passes(self) -> _Passes:
+        tables = self.shared.layers(self.job, self.split)
+        found = {kind: self._of_stages(table) for kind, table in tables.items()}
+        nothing = np.zeros((0, len(PASS_PARTS)))
+        return _Passes(found[FORWARD], found[BACKWARD], found.get(INPUT, nothing), found.get(WEIGHT, nothing))
+
+    def _of_stages(self, table: Array) -> Array:
+        """float64[stages, 4] from a table of layers, output layer, input embedding and what every pass costs the host."""
+        content, edge = self.content, self.content.share
+        found = content.counts @ table[:-3] + table[-1] * (content.chunks if edge == 1.0 else 1)
+        for stage in content.last:
+            found[stage] += edge * table[-3]
+        for stage in content.first:
+            found[stage] += edge * table[-2]
+        return np.asarray(found)
+
+    def _hide(self, found: dict[str, float]) -> None:
+        """Passes that run together: each computes while the other communicates, but for what stays in a domain.
+
+        That meets no other traffic and is part of the compute around it.
+        """
+        domain = self.shared.fabric.endpoint_domain
+        groups = (("tp", "tensor"), ("cp", "context"), ("ep", "expert"))
+        hidden = [name for name, of in groups if len(np.unique(domain[self.shared.groups(self.job, of)])) > 1]
+        sent_s = sum(found[name] for name in hidden)
+        left = max(0.0, sent_s - found["compute"]) / sent_s if sent_s else 0.0
+        for name in hidden:
+            found[name] *= left
+
+    # --- pipeline
+
+    def _bubble_s(self, busiest: int) -> float:
+        """What the others take for the first microbatch and the last one, less what a schedule fills."""
+        both_s = self.passes.both_s
+        others_s = float(both_s.sum() - both_s[busiest])
+        if self.split.schedule == "zb-h1":
+            f, i, w = (part.sum(axis=1) for part in (self.passes.forward, self.passes.input, self.passes.weight))
+            longest_s = np.maximum(np.maximum(f, i), f + i - w)
+            return float(longest_s.sum() - longest_s[busiest])
+        if self.split.schedule == "dualpipe":
+            w = self.passes.weight.sum(axis=1)
+            back = self.passes.backward.sum(axis=1)
+            return max(0.0, (self.split.pipeline / 2 - 1) * float((both_s + back - 3 * w).mean()))
+        return others_s / self.split.virtual_stages
+
+    def _send_s(self, busiest: int) -> float:
+        """Filling and draining; in between 1F1B waits for each round trip of as many microbatches as it has ahead.
+
+        With several chunks a round trip ends each of them while it fills and drains, and later there is time enough.
+        """
+        stages, both_s = self.split.pipeline, self.passes.both_s
+        if stages == 1:
+            return 0.0
+        size_bytes = self.job.micro_batch * self.model.sequence * self.model.hidden * _HALF / (self.p.tensor * self.p.context)
+        hop_s = self.shared.seconds("point_to_point", self.shared.groups(self.job, "next stage"), size_bytes)
+        ends_s = 2 * (stages - 1 + stages * (self.content.chunks - 1) * (self.content.share == 1.0)) * hop_s
+        if self.split.schedule not in ("1f1b", "zb-h1"):
+            return ends_s
+        trip_s = both_s if self.split.schedule == "1f1b" else (self.passes.forward + self.passes.input).sum(axis=1)
+        ahead = np.arange(stages, 0, -1)
+        round_s = (np.cumsum(trip_s[::-1])[::-1] + 2 * (ahead - 1) * hop_s) / ahead
+        late_s = max(0.0, float(round_s.max()) - float(both_s[busiest]))
+        return ends_s + max(self.num - stages, 0) * late_s
+
+    # --- replicas
+
+    @cached_property
+    def _held(self) -> tuple[Array, Array]:
+        """float64[stages] each: dense parameters and parameters of experts of a rank."""
+        model, p, content = self.model, self.p, self.content
+        dense, experts = self._of_kinds
+        held = content.counts @ dense / content.share, content.counts @ experts / content.share
+        vocabulary, further = model.embedding_parameters / p.tensor, model.mtp_layers
+        for stage in content.first:
+            held[0][stage] += vocabulary
+        for stage in content.last:
+            is_shared = model.tied_embeddings and stage in content.first
+            held[0][stage] += (0 if is_shared else vocabulary) + further * (dense[-1] + 2 * model.hidden**2 / p.tensor)
+            held[1][stage] += further * experts[-1]
+        return held
+
+    @cached_property
+    def _of_kinds(self) -> tuple[Array, Array]:
+        """float64[kinds] each: dense parameters and parameters of experts of a layer on a rank."""
+        model, p, layers = self.model, self.p, tuple(self.shared.kinds.values())
+        dense = np.array([model.dense_parameters_of(layer) / p.tensor for layer in layers])
+        experts = np.array([model.expert_parameters_of(layer) / (p.expert * p.expert_tensor) for layer in layers])
+        return dense, experts
+
+    @cached_property
+    def _num_buckets(self) -> int:
+        """Of a stage, about: layers are put together until they have enough parameters."""
+        dense, experts = self._held
+        layers = max(float(self.content.counts.sum(axis=1).max()) / self.content.share, 1.0)
+        each = float((dense + experts).max()) / layers
+        per_bucket = max(1.0, ceil(self.p.bucket_parameters / each))
+        return max(self.content.chunks, ceil(layers / per_bucket))
+
+    def _shared_s(self, operation: str, bytes_each: float, dense: Array, experts: Array, num: int) -> Array:
+        """float64[...]: ``num`` collectives of the replicas of dense parameters, and as many of those of experts."""
+        shards = self.p.num_shards if self.p.sharding == "hsdp" else (0, 0)
+        found = np.zeros_like(dense)
+        for of, parameters, shard in zip(("data", "expert_data"), (dense, experts), shards, strict=True):
+            ranks = self.shared.groups(self.job, of)
+            within = ranks[:shard] if shard else ranks
+            found = found + self._collective_s(operation, within, parameters * bytes_each, num)
+            if shard and operation == "reduce_scatter":
+                across = np.ascontiguousarray(ranks[::shard])
+                found = found + self._collective_s("all_reduce", across, parameters * bytes_each / shard, num)
+        return found
+
+    def _collective_s(self, operation: str, ranks: Array, size_bytes: Array, num: int) -> Array:
+        if len(ranks) == 1:
+            return np.zeros_like(size_bytes)
+        cost = self.shared.cost(operation, ranks)
+        return np.where(size_bytes > 0, num * cost.latency_s + cost.s_per_byte * size_bytes, 0.0)
+
+    def _gather_s(self) -> float:
+        """Parameters that the optimiser's shards send to all before the first pass."""
+        if self.p.sharding == "none" or self.p.shards_parameters:
+            return 0.0
+        gather_s = self._shared_s("all_gather", _HALF, *self._held, self._num_buckets)
+        forward_s = self.passes.forward.sum(axis=1) / self.content.chunks
+        if self.p.overlap_parameters:
+            gather_s = np.maximum(gather_s / self._num_buckets, gather_s - forward_s)
+        return float(np.maximum(gather_s - _before(forward_s), 0.0).max())
+
+    def _reduce_s(self) -> float:
+        """Gradients that are not there yet when the last backward pass ends."""
+        if self.p.shards_gradients:
+            return 0.0
+        operation = "all_reduce" if self.p.sharding == "none" else "reduce_scatter"
+        buckets = self._num_buckets
+        reduce_s = self._shared_s(operation, self.job.gradient_bytes, *self._held, buckets)
+        last_s = self.passes.backward.sum(axis=1) / self.content.chunks
+        if self.p.overlap_gradients:
+            chunks, in_chunk = self.content.chunks, max(buckets / self.content.chunks, 1.0)
+            early_s = (chunks - 1) * self.split.pipeline * self.passes.both_s / chunks if chunks > 1 else 0.0
+            hidden_s = last_s * (1 - 1 / in_chunk) + early_s
+            reduce_s = np.maximum(reduce_s / max(buckets, 1), reduce_s - hidden_s)
+        is_two_way = SCHEDULES[self.split.schedule].is_two_way
+        ahead_s = 0.0 if is_two_way else _before(last_s)
+        return float(np.maximum(reduce_s - ahead_s, 0.0).max())
+
+    def _unsharded_s(self, busiest: int) -> float:
+        """What gathering parameters for each pass, and reducing gradients after it, takes longer than the layers."""
+        if not self.p.shards_gradients:
+            return 0.0
+        dense, experts = self._of_kinds
+        counts, tables = self.content.counts[busiest], self.shared.layers(self.job, self.split)
+        reduce_s = self._shared_s("reduce_scatter", self.job.gradient_bytes, dense, experts, 1)
+        gather_s = self._shared_s("all_gather", _HALF, dense, experts, 1) if self.p.shards_parameters else 0 * reduce_s
+        total_s = 0.0
+        for kind, sent_s in ((FORWARD, gather_s), (BACKWARD, gather_s + reduce_s)):
+            work_s = tables[kind][:-3].sum(axis=1)
+            for count, each_s, alone_s in zip(counts.tolist(), sent_s.tolist(), work_s.tolist(), strict=True):
+                slowed_s, late_s = beside(alone_s, each_s, self.shared.slowdown)
+                total_s += count * (slowed_s - alone_s + late_s)
+        return self.num * total_s + float(gather_s.max() + reduce_s.max())
+
+    def _tie_s(self) -> float:
+        """The gradients of an embedding that two stages share."""
+        if not self.model.tied_embeddings or self.split.pipeline == 1:
+            return 0.0
+        size_bytes = self.model.embedding_parameters / self.p.tensor * self.job.gradient_bytes
+        return self.shared.seconds("all_reduce", self.shared.groups(self.job, "last stage"), size_bytes)
+
+    def _optimizer_s(self) -> float:
+        dense, experts = self._held
+        shards = self.p.num_shards
+        return self.shared.optimizer_s(float((dense / shards[0] + experts / shards[1]).max()))
+
+
+def _before(seconds: Array) -> Array:
+    """float64[stages]: what the stages before each one take together."""
+    return np.cumsum(seconds) - seconds
