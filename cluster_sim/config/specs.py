@@ -9,7 +9,7 @@ from cluster_sim.catalogue import Interconnect
 from cluster_sim.core import Ratio, Spec, one_of
 from cluster_sim.routing import ROUTINGS, Routing, Spray
 from cluster_sim.topology import TOPOLOGIES, FailedLinks, Topology
-from cluster_sim.workload import Job
+from cluster_sim.workload import Job, PlanSpace
 
 AnyTopology = Annotated[SerializeAsAny[Topology], one_of(TOPOLOGIES)]
 #: Letters, digits, blanks and .-_+ after a letter or digit: goes into file names, tables and figures as it is.
@@ -43,12 +43,14 @@ class RunConfig(Common):
         job: what is trained.
         interconnect: what carries it.
         topology: how it is joined.
+        plan: which splits of the job ``plan`` searches; a run has no use for it.
     """
 
     name: str = Field("run", pattern=r"^[\w.-]+$")
     job: Job
     interconnect: Interconnect
     topology: AnyTopology
+    plan: PlanSpace | None = None
     record: Literal["summary", "tasks"] = "tasks"
 
     @property

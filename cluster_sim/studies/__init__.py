@@ -1,8 +1,9 @@
-"""Many runs: comparisons and their ranking; measured tables against simulated ones, and fits to them."""
+"""Many runs: comparisons and their ranking; the search of the best plan; measured tables against simulated ones, and fits to them."""
 
 from cluster_sim.studies.calibrate import calibrate, calibrate_table
 from cluster_sim.studies.compare import compare
+from cluster_sim.studies.plan import plan
 from cluster_sim.studies.ranking import rank
 from cluster_sim.studies.verify import error_summary, verify
 
-__all__ = ["calibrate", "calibrate_table", "compare", "error_summary", "rank", "verify"]
+__all__ = ["calibrate", "calibrate_table", "compare", "error_summary", "plan", "rank", "verify"]

@@ -75,6 +75,11 @@ def _each(scenarios: tuple[Scenario, ...], backend: BackendName, workers: int | 
             ) from error
 
 
+def simulate_one(scenario: Scenario, backend: BackendName) -> tuple[Tables, float]:
+    """Tables of a scenario and its wall time; a scenario that does not work is a row with the reason."""
+    return _one(scenario, backend)
+
+
 def _one(scenario: Scenario, backend: BackendName) -> tuple[Tables, float]:
     """Tables of a scenario and its wall time; a scenario that does not work is a row with the reason."""
     began_s = time.perf_counter()

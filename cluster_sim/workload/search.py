@@ -12,8 +12,7 @@ from itertools import product
 
 from cluster_sim.core import InputError
 from cluster_sim.workload.activations import Activations
-from cluster_sim.workload.job import _MOST_MICROBATCHES as MOST_MICROBATCHES
-from cluster_sim.workload.job import Job
+from cluster_sim.workload.job import MOST_MICROBATCHES, Job
 from cluster_sim.workload.layout import Layout, layers_of, why_not_dealt
 from cluster_sim.workload.memory import StageMemory
 from cluster_sim.workload.parallel import Parallelism
