@@ -20,7 +20,7 @@ from rich.progress import (
 
 from cluster_sim.cli.console import table_console
 from cluster_sim.cli.humans import Where
-from cluster_sim.config import CompareConfig, RunConfig, read_config
+from cluster_sim.config import CompareConfig, RunConfig, read_config, read_whole
 from cluster_sim.core import ConfigError
 from cluster_sim.reports import draw_comparison, ranking, step
 from cluster_sim.results import Run
@@ -28,33 +28,33 @@ from cluster_sim.results import Run
 
 def run_one(
     path: Path, where: Where, settings: tuple[str, ...], output: Path | None, overwrite: bool, quiet: bool,
-    as_json: bool, **overrides: Any,
+    as_json: bool, force: bool, **overrides: Any,
 ) -> None:  # fmt: skip
     """``cluster-sim run``."""
     from cluster_sim.run import simulate
 
-    config = _read(path, where, settings, overrides)
+    config = _read(path, where, _forced(path, settings, force), overrides)
     if not isinstance(config, RunConfig):
         raise ConfigError((where.problem("compare", f"holds a comparison; use 'cluster-sim compare {path}'"),))
     if "name" not in config.model_fields_set:
         config = config.model_copy(update={"name": path.stem})
-    with _progress(quiet or as_json) as bar:
+    with progress_bar(quiet or as_json) as bar:
         task = bar.add_task("reading", total=None)
         done = simulate(config, output, overwrite, lambda phase: bar.update(task, description=phase))
-    _print(done, step(done.summary.to_pylist()[0]), quiet, as_json)
+    print_run(done, step(done.summary.to_pylist()[0]), quiet, as_json)
 
 
 def run_comparison(
     path: Path, where: Where, settings: tuple[str, ...], output: Path | None, overwrite: bool, quiet: bool,
-    as_json: bool, workers: int | None, **overrides: Any,
+    as_json: bool, workers: int | None, force: bool, **overrides: Any,
 ) -> None:  # fmt: skip
     """``cluster-sim compare``."""
     from cluster_sim.studies import compare
 
-    config = _read(path, where, settings, overrides)
+    config = _read(path, where, _forced(path, settings, force), overrides)
     if not isinstance(config, CompareConfig):
         raise ConfigError((f"{path}:1: holds a single run; use 'cluster-sim run {path}', or add a key 'compare'",))
-    with _progress(quiet or as_json) as bar:
+    with progress_bar(quiet or as_json) as bar:
         task = bar.add_task("simulating", total=len(config.scenarios))
         done = compare(
             config,
@@ -66,16 +66,31 @@ def run_comparison(
         )
     rows = done.summary.to_pylist()
     draw_comparison(rows, done.folder)
-    _print(done, ranking(rows, config.tie_ratio), quiet, as_json)
+    print_run(done, ranking(rows, config.tie_ratio), quiet, as_json)
 
 
 def _read(path: Path, where: Where, settings: tuple[str, ...], overrides: dict[str, Any]) -> RunConfig | CompareConfig:
-    given = [f"{name}={json.dumps(value)}" for name, value in overrides.items() if value is not None]
-    config, where.document = read_config(path, (*settings, *given))
+    config, where.document = read_config(path, (*settings, *given(overrides)))
     return config
 
 
-def _print(done: Run, table: Any, quiet: bool, as_json: bool) -> None:
+def given(overrides: dict[str, Any]) -> list[str]:
+    """Options that stand for keys of the file, as settings."""
+    return [f"{name}={json.dumps(value)}" for name, value in overrides.items() if value is not None]
+
+
+def _forced(path: Path, settings: tuple[str, ...], force: bool) -> tuple[str, ...]:
+    """With ``force`` of every job set, where that is asked for."""
+    if not force:
+        return settings
+    data = read_whole(path, settings).data
+    jobs = data.get("compare", {}).get("jobs") if isinstance(data.get("compare", {}), dict) else None
+    names = [f"compare.jobs.{name}" for name in jobs] if isinstance(jobs, dict) else ["job"] * ("compare" not in data)
+    return (*settings, *(f"{name}.force=true" for name in names))
+
+
+def print_run(done: Run, table: Any, quiet: bool, as_json: bool) -> None:
+    """A table and where the results are, or one JSON line."""
     if as_json:
         click.echo(json.dumps({"folder": str(done.folder), "summary": done.summary.to_pylist()}))
     elif not quiet:
@@ -86,7 +101,7 @@ def _print(done: Run, table: Any, quiet: bool, as_json: bool) -> None:
 
 
 @contextmanager
-def _progress(is_silent: bool) -> Iterator[Progress]:
+def progress_bar(is_silent: bool) -> Iterator[Progress]:
     """A bar on stderr; where stderr is no terminal, a line now and then."""
     console = Console(stderr=True)
     columns = (

@@ -5,6 +5,7 @@ from cluster_sim.reports.errors import errors
 from cluster_sim.reports.fabric import fabric_table, findings
 from cluster_sim.reports.figure import draw_comparison
 from cluster_sim.reports.pipeline import draw_pipeline, pipeline_figure
+from cluster_sim.reports.plans import plans
 from cluster_sim.reports.table import ranking, step
 from cluster_sim.reports.text import engineering, percent, seconds
 
@@ -18,6 +19,7 @@ __all__ = [
     "findings",
     "percent",
     "pipeline_figure",
+    "plans",
     "ranking",
     "seconds",
     "step",

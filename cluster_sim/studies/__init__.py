@@ -1,4 +1,4 @@
-"""Many runs: comparisons and their ranking; the search of the best plan; measured tables against simulated ones, and fits to them."""
+"""Many runs: comparisons and their ranking; the best plan; measured tables against simulated ones, and fits."""
 
 from cluster_sim.studies.calibrate import calibrate, calibrate_table
 from cluster_sim.studies.compare import compare

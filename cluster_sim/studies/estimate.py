@@ -1,26 +1,17 @@
-"""The step time of a split in closed form: a roofline, an alpha-beta model of collectives, and the bubble of a schedule.
+"""The step time of a split in closed form: a roofline, an alpha-beta model of collectives, and a schedule's bubble.
 
 For choosing what to simulate, not in place of it: stages other than the busiest one count by their sum, transfers of
 different kinds never meet, and no link is shared beyond the ranks' own. Collectives of each kind take what
 ``algorithms: auto`` expects of them.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from math import ceil
 
 import numpy as np
 
-from cluster_sim.collectives import (
-    AUTO,
-    Estimate,
-    Groups,
-    LinkCosts,
-    choose,
-    estimate_of,
-    estimates,
-    shape_on,
-)
+from cluster_sim.studies.estimate_costs import CollectiveCosts, FirstRanks
 from cluster_sim.tables import Array, Fabric
 from cluster_sim.workload import (
     BACKWARD,
@@ -89,13 +80,11 @@ class Estimator:
 
     def __init__(self, job: Job, fabric: Fabric) -> None:
         self.job, self.model, self.fabric = job, job.model, fabric
-        self.costs = LinkCosts.of(fabric, ("", "scale_up") if job.reduces_inside else ("",))
-        self.library, self.slowdown = job.library, job.compute_slowdown_ratio
+        self.costs, self.slowdown = CollectiveCosts(job, fabric), job.compute_slowdown_ratio
         kinds = [(self.model.has_experts(layer), self.model.attended(layer)) for layer in range(self.model.layers)]
         self.kinds = {kind: kinds.index(kind) for kind in dict.fromkeys(kinds)}  # with a layer that is of it
         self._kind_of = np.eye(len(self.kinds))[[list(self.kinds).index(kind) for kind in kinds]]
-        self._costs: dict[tuple[str, bytes], Estimate] = {}
-        self._ranks: dict[tuple[int, ...], tuple[Array, int]] = {}
+        self._ranks: dict[tuple[int, ...], FirstRanks] = {}
         self._contents: dict[tuple[object, ...], _Content] = {}
         self._layers: dict[tuple[object, ...], dict[int, Array]] = {}
 
@@ -125,11 +114,20 @@ class Estimator:
     def layers(self, job: Job, split: Split) -> dict[int, Array]:
         """float64[kinds + 2, 4] for each kind of pass: layers of each kind, output layer, input embedding."""
         halved = split.schedule in _HALVED
-        key: tuple[object, ...] = (split.tensor, split.context, split.expert, split.expert_tensor, split.micro_batch, split.recompute, halved)
+        key: tuple[object, ...] = (
+            split.tensor,
+            split.context,
+            split.expert,
+            split.expert_tensor,
+            split.micro_batch,
+            split.recompute,
+            halved,
+        )
         if self._depends_on_strides:
             key = (*key, split.pipeline, split.data)
         if key not in self._layers:
-            times = LayerTimes(job, lambda operation, of, size: self.seconds(operation, self.groups(job, of), size))
+            ranks = self.ranks(job)
+            times = LayerTimes(job, lambda operation, of, size: self.costs.seconds(operation, ranks[of], size))
             every = (FORWARD, BACKWARD, *((INPUT, WEIGHT) if halved else ()))
             self._layers[key] = {kind: self._table(job, times, kind) for kind in every}
         return self._layers[key]
@@ -146,26 +144,6 @@ class Estimator:
         """Whether ranks of a layer's collectives lie elsewhere when only pipeline or data degrees change."""
         return self.job.parallelism.order[:2] != ("tensor", "context") or self.job.parallelism.order[2] != "data"
 
-    def seconds(self, operation: str, ranks: Array, size_bytes: float) -> float:
-        """Time of a collective of ``ranks``; NaN for one rank."""
-        if len(ranks) == 1:
-            return np.nan
-        return self.cost(operation, ranks).time_s(size_bytes)
-
-    def cost(self, operation: str, ranks: Array) -> Estimate:
-        """What the job's algorithm for an operation takes among int32[n] ranks, software included."""
-        key = (operation, ranks.tobytes())
-        if key not in self._costs:
-            shape = shape_on(self.fabric.torus, ranks[None])
-            groups = Groups(ranks[None], self.fabric.endpoint_domain, self.fabric.endpoint_pod, shape)
-            name = self.job.algorithms.chosen.get(operation, operation)
-            if name == AUTO:
-                name = choose(estimates(operation, groups, self.costs), _USUAL_BYTES)
-            found = estimate_of(name, groups, self.costs)
-            overhead_s = self.library.overhead_s(operation, groups) if self.library else 0.0
-            self._costs[key] = replace(found, latency_s=found.latency_s + overhead_s)
-        return self._costs[key]
-
     def optimizer_s(self, parameters: float) -> float:
         """The optimiser's step on the parameters of a rank."""
         return self._roofline.optimizer_s(parameters)
@@ -174,35 +152,18 @@ class Estimator:
     def _roofline(self) -> Roofline:
         return self.job.roofline()
 
-    def groups(self, job: Job, of: str) -> Array:
-        """int32[n]: the first ranks that exchange something, by name."""
+    def ranks(self, job: Job) -> dict[str, Array]:
+        """int32[n] each: the first ranks that exchange something, by what."""
         p = job.parallelism
         key = (p.tensor, p.context, p.data, p.pipeline)
         if key not in self._ranks:
-            stages = p.stage_ranks(0), p.stage_ranks(p.pipeline - 1)
-            self._ranks[key] = stages[0], int(stages[1].flat[0])
-        ranks, last = self._ranks[key]
-        if of == "tensor":
-            return ranks[0, 0]
-        if of == "context":
-            return np.ascontiguousarray(ranks[0, :, 0])
-        if of == "data":
-            return np.ascontiguousarray(ranks[:, :, 0]).ravel()
-        if of == "next stage":
-            return np.array([0, last // max(p.pipeline - 1, 1)], np.int32)
-        if of == "last stage":
-            return np.array([0, last], np.int32)
-        flat, inside = ranks.ravel(), p.expert_tensor
-        if of == "expert_tensor":
-            return flat[:inside]
-        if of == "expert":
-            return np.ascontiguousarray(flat[: p.expert * inside : inside])
-        assert of == "expert_data", of
-        return np.ascontiguousarray(flat[:: p.expert * inside])
-
-
-#: Where a job leaves algorithms to the cost model, the one for buffers of this size.
-_USUAL_BYTES = 64e6
+            self._ranks[key] = FirstRanks(job)
+        first, split = self._ranks[key], (p.expert, p.expert_tensor)
+        return {
+            "tensor": first.tensor, "context": first.context, "data": first.data, "next stage": first.next_stage,
+            "last stage": first.last_stage, "expert_tensor": first.expert_tensor(p.expert_tensor),
+            "expert": first.expert(*split), "expert_data": first.expert_data(*split),
+        }  # fmt: skip
 
 
 class _One:
@@ -213,7 +174,7 @@ class _One:
         self.job = unchecked_job_with(shared.job, split)
         self.model, self.p = self.job.model, self.job.parallelism
         self.num, self.content = self.job.num_microbatches, shared.content(self.job, split)
-        self.passes = self._passes()
+        self.ranks, self.passes = shared.ranks(self.job), self._passes()
 
     def parts(self) -> dict[str, float]:
         """Seconds by ESTIMATE_PARTS."""
@@ -238,7 +199,7 @@ class _One:
         return _Passes(found[FORWARD], found[BACKWARD], found.get(INPUT, nothing), found.get(WEIGHT, nothing))
 
     def _of_stages(self, table: Array) -> Array:
-        """float64[stages, 4] from a table of layers, output layer, input embedding and what every pass costs the host."""
+        """float64[stages, 4] from a table of layers, output layer, input embedding and the host's part of a pass."""
         content, edge = self.content, self.content.share
         found = content.counts @ table[:-3] + table[-1] * (content.chunks if edge == 1.0 else 1)
         for stage in content.last:
@@ -254,7 +215,7 @@ class _One:
         """
         domain = self.shared.fabric.endpoint_domain
         groups = (("tp", "tensor"), ("cp", "context"), ("ep", "expert"))
-        hidden = [name for name, of in groups if len(np.unique(domain[self.shared.groups(self.job, of)])) > 1]
+        hidden = [name for name, of in groups if len(np.unique(domain[self.ranks[of]])) > 1]
         sent_s = sum(found[name] for name in hidden)
         left = max(0.0, sent_s - found["compute"]) / sent_s if sent_s else 0.0
         for name in hidden:
@@ -284,8 +245,10 @@ class _One:
         stages, both_s = self.split.pipeline, self.passes.both_s
         if stages == 1:
             return 0.0
-        size_bytes = self.job.micro_batch * self.model.sequence * self.model.hidden * _HALF / (self.p.tensor * self.p.context)
-        hop_s = self.shared.seconds("point_to_point", self.shared.groups(self.job, "next stage"), size_bytes)
+        size_bytes = (
+            self.job.micro_batch * self.model.sequence * self.model.hidden * _HALF / (self.p.tensor * self.p.context)
+        )
+        hop_s = self.shared.costs.seconds("point_to_point", self.ranks["next stage"], size_bytes)
         ends_s = 2 * (stages - 1 + stages * (self.content.chunks - 1) * (self.content.share == 1.0)) * hop_s
         if self.split.schedule not in ("1f1b", "zb-h1"):
             return ends_s
@@ -334,7 +297,7 @@ class _One:
         shards = self.p.num_shards if self.p.sharding == "hsdp" else (0, 0)
         found = np.zeros_like(dense)
         for of, parameters, shard in zip(("data", "expert_data"), (dense, experts), shards, strict=True):
-            ranks = self.shared.groups(self.job, of)
+            ranks = self.ranks[of]
             within = ranks[:shard] if shard else ranks
             found = found + self._collective_s(operation, within, parameters * bytes_each, num)
             if shard and operation == "reduce_scatter":
@@ -345,7 +308,7 @@ class _One:
     def _collective_s(self, operation: str, ranks: Array, size_bytes: Array, num: int) -> Array:
         if len(ranks) == 1:
             return np.zeros_like(size_bytes)
-        cost = self.shared.cost(operation, ranks)
+        cost = self.shared.costs.cost(operation, ranks, float(size_bytes.max()) / num)
         return np.where(size_bytes > 0, num * cost.latency_s + cost.s_per_byte * size_bytes, 0.0)
 
     def _gather_s(self) -> float:
@@ -396,7 +359,7 @@ class _One:
         if not self.model.tied_embeddings or self.split.pipeline == 1:
             return 0.0
         size_bytes = self.model.embedding_parameters / self.p.tensor * self.job.gradient_bytes
-        return self.shared.seconds("all_reduce", self.shared.groups(self.job, "last stage"), size_bytes)
+        return self.shared.costs.seconds("all_reduce", self.ranks["last stage"], size_bytes)
 
     def _optimizer_s(self) -> float:
         dense, experts = self._held

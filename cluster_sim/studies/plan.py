@@ -34,6 +34,8 @@ Progress = Callable[[str, int, int], None]
 
 #: Estimates that differ by less are equal.
 _EQUAL = 1e-9
+#: Simulated before it is asked again which might still be better; the same whatever the number of workers.
+_AT_A_TIME = 4
 
 
 @dataclass
@@ -115,7 +117,7 @@ def plan(
         searched_s = time.perf_counter() - began_s
         simulate = _Simulate(config, plans, pool, backend.name, progress)
         simulate(_first(plans, space))
-        while waiting := _next(plans, min(2 * pool.num, space.most - len(plans.rows))):
+        while waiting := _next(plans, min(_AT_A_TIME, space.most - len(plans.rows))):
             simulate(waiting)
         is_cut_short = bool(_next(plans, 1))
         if not plans.step_time_s:
@@ -235,7 +237,9 @@ def _summary(config: RunConfig, plans: Plans) -> pa.Table:
     """Best first."""
     rows = [plans.rows[number] for number in sorted(plans.rows)]
     places = rank(rows, 0.0)
-    ranked = [row | {"rank": place, "is_tie": tie if place else None} for row, (place, tie) in zip(rows, places, strict=True)]
+    ranked = [
+        row | {"rank": place, "is_tie": tie if place else None} for row, (place, tie) in zip(rows, places, strict=True)
+    ]
     return table_of_rows("summary", sorted(ranked, key=lambda row: (row["rank"] is None, row["rank"] or 0)))
 
 

@@ -38,7 +38,9 @@ def stages_memory_bytes(job: Job) -> tuple[dict[str, float], ...]:
     most) and ``buffers``: what is gathered, sent or computed again while a layer is computed.
     """
     layout, activations = job.layout, Activations(job)
-    return tuple(StageMemory(job, layout, activations, stage).memory_bytes() for stage in range(job.parallelism.pipeline))
+    return tuple(
+        StageMemory(job, layout, activations, stage).memory_bytes() for stage in range(job.parallelism.pipeline)
+    )
 
 
 def fullest_stage(stages: tuple[dict[str, float], ...]) -> int:

@@ -20,7 +20,9 @@ def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
 
 def _some(values: tuple[Any, ...]) -> tuple[Any, ...]:
     if not values:
-        raise ValueError("an empty list leaves nothing to search; name values, or leave the key out for all sensible ones")
+        raise ValueError(
+            "an empty list leaves nothing to search; name values, or leave the key out for all sensible ones"
+        )
     return _distinct(values)
 
 

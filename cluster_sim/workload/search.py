@@ -16,7 +16,7 @@ from cluster_sim.workload.job import MOST_MICROBATCHES, Job
 from cluster_sim.workload.layout import Layout, layers_of, why_not_dealt
 from cluster_sim.workload.memory import StageMemory
 from cluster_sim.workload.parallel import Parallelism
-from cluster_sim.workload.plan_space import PlanSpace, Split, unchecked_job_with
+from cluster_sim.workload.plan_space import PlanSpace, Recompute, Split, unchecked_job_with
 from cluster_sim.workload.schedules import SCHEDULES
 
 #: Tokens that a context rank has at least, and sequences of a micro-batch at most, where nobody says.
@@ -26,7 +26,7 @@ _PLAIN = ("1f1b", "gpipe", "zb-h1")
 #: Schedules under which a stage holds no more after some passes of its steady state.
 _STEADY = ("1f1b", "interleaved", "zb-h1", "dualpipe")
 #: (micro_batch, recompute).
-_Inner = tuple[int, str]
+_Inner = tuple[int, Recompute]
 
 
 @dataclass(slots=True)
@@ -131,7 +131,7 @@ class _Search:
         pipelines = tuple(n for n in divisors if n <= self.model.layers + edges)
         return {
             "tensor": space.tensor or tuple(n for n in divisors if n <= self.domain),
-            "context": space.context or tuple(filter(self._leaves_tokens, divisors)),
+            "context": space.context or tuple(n for n in divisors if self._leaves_tokens(n)),
             "pipeline": space.pipeline or pipelines,
             "expert": space.expert or (divisors_of(self.model.experts.count) if self.model.experts else (1,)),
             "expert_tensor": space.expert_tensor or ("1 or tensor",),
@@ -234,9 +234,10 @@ class _Memory:
         key = self._key(split)
         if key not in self._layouts:
             schedule = SCHEDULES[split.schedule]
-            fields = {"pipeline": split.pipeline, "virtual_stages": split.virtual_stages}
-            edges = self.job.parallelism.edges_are_layers
-            parallel = Parallelism.model_construct(**fields, edges_are_layers=edges)
+            parallel = Parallelism.model_construct(
+                pipeline=split.pipeline, virtual_stages=split.virtual_stages,
+                edges_are_layers=self.job.parallelism.edges_are_layers,
+            )  # fmt: skip
             is_dealt = not why_not_dealt(self.job.model, parallel, schedule)
             self._layouts[key] = layers_of(self.job.model, parallel, schedule) if is_dealt else None
         return self._layouts[key]
