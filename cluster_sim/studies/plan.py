@@ -1,6 +1,6 @@
 """The best way to split a job: all splits estimated, the best ones simulated, and why the others fell.
 
-How many are simulated: the ``keep`` best by estimate, and the job's own split where it has one that fits. An estimate
+How many are simulated: the ``keep`` best by estimate, and the job's own split if it is among those searched. An estimate
 may be wrong, and more so for one kind of split than for another. So the next ones follow as long as one of them would
 be the best if its estimate were as much too high as the worst one seen so far, and ``most`` is not reached. Splits
 that differ in recomputation only, and take equally long by estimate, are simulated once: the one that repeats least.
@@ -47,7 +47,7 @@ class Plans:
         estimates: float64[splits, parts], by ESTIMATE_PARTS.
         order: int64[splits], best first by estimate.
         rows: of the summary, by split, of those that were simulated.
-        own: the split of the job itself; None where it has none that works.
+        own: the split of the job itself, where it is among them.
     """
 
     found: Found
@@ -162,20 +162,9 @@ def _estimated(config: RunConfig, space: PlanSpace, fabric: Fabric, progress: Pr
         raise no_plan(found, config.job)
     found.splits = [found.splits[number] for number in kept]
     found.memory_bytes = [found.memory_bytes[number] for number in kept]
-    table = np.array(estimates)
-    return Plans(found, table, np.argsort(table.sum(axis=1), kind="stable"), _own(config, found))
-
-
-def _own(config: RunConfig, found: Found) -> Split | None:
-    """The job's split, where it is one that works."""
-    split = Split.of(config.job)
-    if split in found.splits:
-        return split
-    try:
-        job_with(config.job, split)
-    except ValueError:
-        return None
-    return split
+    table, own = np.array(estimates), Split.of(config.job)
+    order = np.argsort(table.sum(axis=1), kind="stable")
+    return Plans(found, table, order, own if own in found.splits else None)
 
 
 # --- which to simulate
