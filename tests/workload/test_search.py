@@ -186,7 +186,7 @@ def test_a_name_leaves_out_what_is_not_there():
 def test_the_fullest_stage_may_be_any(schedule, recompute):
     """22 layers, embedding and output layer on six stages: the second stage has a layer more than the first."""
     model = {"layers": 22, "hidden": 2048, "heads": 16, "vocabulary": 1024, "sequence": 4096}
-    job = open_job(model, accelerators=24, batch=512, accelerator="b300-sxm", edges_are_layers=True)
+    job = open_job(model, accelerators=24, batch=96, accelerator="b300-sxm", edges_are_layers=True)
     space = PlanSpace(
         tensor=2, context=1, pipeline=[2, 6], schedule=schedule, micro_batch=1, recompute=recompute,
         sharding="zero1", virtual_stages=2,
