@@ -83,7 +83,7 @@ class Estimator:
         self.costs, self.slowdown = CollectiveCosts(job, fabric), job.compute_slowdown_ratio
         kinds = [(self.model.has_experts(layer), self.model.attended(layer)) for layer in range(self.model.layers)]
         self.kinds = {kind: kinds.index(kind) for kind in dict.fromkeys(kinds)}  # with a layer that is of it
-        self._kind_of = np.eye(len(self.kinds))[[list(self.kinds).index(kind) for kind in kinds]]
+        self.kind_of = np.eye(len(self.kinds))[[list(self.kinds).index(kind) for kind in kinds]]
         self._ranks: dict[tuple[int, ...], FirstRanks] = {}
         self._contents: dict[tuple[object, ...], _Content] = {}
         self._layers: dict[tuple[object, ...], dict[int, Array]] = {}
@@ -106,7 +106,7 @@ class Estimator:
             layout, counts = job.layout, np.zeros((split.pipeline, len(self.kinds)))
             share = 0.5 if schedule.is_two_way else 1.0
             for (stage, _), layers in layout.ranges.items():
-                counts[stage] += share * self._kind_of[layers.start : layers.stop].sum(axis=0)
+                counts[stage] += share * self.kind_of[layers.start : layers.stop].sum(axis=0)
             first, last = (tuple(sorted(stage for stage, _ in ends)) for ends in (layout.inputs, layout.outputs))
             self._contents[key] = _Content(counts, first, last, share, split.virtual_stages)
         return self._contents[key]
@@ -136,8 +136,7 @@ class Estimator:
         rows = [times.layer(layer, kind) for layer in self.kinds.values()]
         if job.recompute == "full" and kind in (BACKWARD, INPUT):
             rows = [row + times.layer(layer, FORWARD) for row, layer in zip(rows, self.kinds.values(), strict=True)]
-        further = self.model.mtp_layers * (rows[-1] + times.output(kind))
-        return np.stack([*rows, times.output(kind) + further, times.input(kind), times.host()])
+        return np.stack([*rows, times.output(kind), times.input(kind), times.host()])
 
     @cached_property
     def _depends_on_strides(self) -> bool:
@@ -264,15 +263,17 @@ class _One:
     def _held(self) -> tuple[Array, Array]:
         """float64[stages] each: dense parameters and parameters of experts of a rank."""
         model, p, content = self.model, self.p, self.content
-        dense, experts = self._of_kinds
+        (dense, experts), last = self._of_kinds, int(np.argmax(self.shared.kind_of[-1]))
         held = content.counts @ dense / content.share, content.counts @ experts / content.share
         vocabulary, further = model.embedding_parameters / p.tensor, model.mtp_layers
         for stage in content.first:
             held[0][stage] += vocabulary
         for stage in content.last:
             is_shared = model.tied_embeddings and stage in content.first
-            held[0][stage] += (0 if is_shared else vocabulary) + further * (dense[-1] + 2 * model.hidden**2 / p.tensor)
-            held[1][stage] += further * experts[-1]
+            held[0][stage] += (0 if is_shared else vocabulary) + further * (
+                dense[last] + 2 * model.hidden**2 / p.tensor
+            )
+            held[1][stage] += further * experts[last]
         return held
 
     @cached_property

@@ -49,11 +49,18 @@ class LayerTimes:
         return self._seconds(writer.written)
 
     def output(self, kind: int) -> Array:
-        """float64[4]: the same for the output layer."""
-        writer, head = Writer(), self.plain.head()
-        if kind == FORWARD:
-            writer.wait(self.comm.enter)
-        writer.compute(seconds_in(head, kind), self.comm.summed if kind == BACKWARD else NONE)
+        """float64[4]: the same for the output layer, and the layers for further tokens with one each."""
+        writer, head, last = Writer(), self.plain.head(), self.job.model.layers - 1
+        layers, further = LayerWriter(writer, self.parallel, self.comm), self.job.model.mtp_layers
+        for _ in range(further):
+            writer.compute(seconds_in(self.plain.mtp(), kind))
+            if kind == FORWARD:
+                layers.forward(self.plain.pieces(last), last)
+            else:
+                layers.backward(self.plain.pieces(last), last, kind)
+        for _ in range(further + 1):
+            writer.wait(self.comm.enter if kind == FORWARD else NONE)
+            writer.compute(seconds_in(head, kind), self.comm.summed if kind == BACKWARD else NONE)
         return self._seconds(writer.written)
 
     def input(self, kind: int) -> Array:

@@ -31,6 +31,7 @@ def open_job(model, accelerators=32, batch=64, accelerator="a100-40gb", **parall
 @st.composite
 def searches(draw):
     """A job, and a space of two or three values of everything, some of which are nonsense."""
+
     def some(values, most=2):
         return draw(st.lists(st.sampled_from(values), min_size=1, max_size=most, unique=True))
 
