@@ -6,6 +6,7 @@ from typing import Any
 from cluster_sim.cli.humans import Where
 from cluster_sim.cli.studies import given, print_run, progress_bar
 from cluster_sim.config import read_plan
+from cluster_sim.core import ConfigError
 from cluster_sim.reports import plans
 
 
@@ -14,7 +15,7 @@ def run_plan(
     as_json: bool, workers: int | None, keep: int | None, **overrides: Any,
 ) -> None:  # fmt: skip
     """``cluster-sim plan``."""
-    from cluster_sim.studies import plan
+    from cluster_sim.studies import NoPlanError, plan
 
     kept = [] if keep is None else [f"plan.keep={keep}"]
     config, where.document = read_plan(path, (*settings, *given(overrides), *kept))
@@ -26,7 +27,10 @@ def run_plan(
         def progress(what: str, num: int, total: int) -> None:
             bar.update(task, description=what, completed=num, total=total or None)
 
-        done = plan(config, output, overwrite, workers, progress)
+        try:
+            done = plan(config, output, overwrite, workers, progress)
+        except NoPlanError as error:
+            raise ConfigError((where.problem("plan", str(error)),)) from error
     print_run(
         done, plans(done.summary.to_pylist(), done.tables["plans"].to_pylist(), done.manifest["plan"]), quiet, as_json
     )

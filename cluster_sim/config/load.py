@@ -55,7 +55,7 @@ def read_plan(path: Path, settings: Sequence[str] = ()) -> tuple[RunConfig, Docu
         raise ConfigError((document.problem(("compare",), problem),))
     job = document.data.get("job")
     if isinstance(job, dict) and "parallelism" not in job:
-        data = _with(document.data, ("job", "parallelism"), {})
+        data = {**document.data, "job": {**job, "parallelism": {}}}
         document = Document(document.file, data, document.lines, document.origins)
     return read_spec(RunConfig, document, context={"is_open": True}), document
 

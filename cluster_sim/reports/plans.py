@@ -81,10 +81,15 @@ def _others(by_name: Mapping[str, Row], facts: Mapping[str, Any]) -> list[Render
 def _notes(rows: Sequence[Row], facts: Mapping[str, Any]) -> list[Text]:
     errors = facts["estimate_error_ratio"]
     notes = [
+        f"As keys of the job: {_as_keys(facts['best'])}",
         f"Estimates of those simulated were {100 * errors['lowest']:+.1f} to {100 * errors['highest']:+.1f} % off; the "
         f"best was number {facts['best_place']:,} by estimate. Parts of the step in seconds, as the busiest stage sees "
         "them. Memory of the fullest stage, without driver, libraries and fragmentation.",
     ]
+    if facts["placement"]["why"] != "as given":
+        notes.append(
+            f"Placement, nearest first: {', '.join(facts['placement']['order'])}: {facts['placement']['why']}."
+        )
     if facts["is_cut_short"]:
         notes.append(
             "More might be better by an estimate as wrong as the worst seen; raise 'most' under 'plan' to see."
@@ -92,3 +97,10 @@ def _notes(rows: Sequence[Row], facts: Mapping[str, Any]) -> list[Text]:
     failed = [row for row in rows if row["status"] != "ok"]
     notes += [f"{row['scenario']} could not be simulated: {row['reason']}" for row in failed]
     return [Text(note, style="dim") for note in notes]
+
+
+def _as_keys(split: Mapping[str, Any]) -> str:
+    """The best split as YAML; degrees of 1 too, since a file may say otherwise."""
+    of_job = ("micro_batch", "schedule", "recompute")
+    degrees = ", ".join(f"{name}: {value}" for name, value in split.items() if name not in of_job)
+    return ", ".join([f"parallelism: {{{degrees}}}", *(f"{name}: {split[name]}" for name in of_job)])

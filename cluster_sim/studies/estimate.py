@@ -11,7 +11,7 @@ from math import ceil
 
 import numpy as np
 
-from cluster_sim.studies.estimate_costs import CollectiveCosts, FirstRanks
+from cluster_sim.studies.estimate_costs import CollectiveCosts, TypicalRanks
 from cluster_sim.tables import Array, Fabric
 from cluster_sim.workload import (
     BACKWARD,
@@ -75,7 +75,7 @@ class Estimator:
 
     Args:
         job: its own split does not count.
-        fabric: all collectives take what its first ranks have between them.
+        fabric: one group of ranks of each kind stands for all.
     """
 
     def __init__(self, job: Job, fabric: Fabric) -> None:
@@ -84,7 +84,7 @@ class Estimator:
         kinds = [(self.model.has_experts(layer), self.model.attended(layer)) for layer in range(self.model.layers)]
         self.kinds = {kind: kinds.index(kind) for kind in dict.fromkeys(kinds)}  # with a layer that is of it
         self.kind_of = np.eye(len(self.kinds))[[list(self.kinds).index(kind) for kind in kinds]]
-        self._ranks: dict[tuple[int, ...], FirstRanks] = {}
+        self._ranks: dict[tuple[int, ...], TypicalRanks] = {}
         self._contents: dict[tuple[object, ...], _Content] = {}
         self._layers: dict[tuple[object, ...], dict[int, Array]] = {}
 
@@ -141,7 +141,7 @@ class Estimator:
     @cached_property
     def _depends_on_strides(self) -> bool:
         """Whether ranks of a layer's collectives lie elsewhere when only pipeline or data degrees change."""
-        return self.job.parallelism.order[:2] != ("tensor", "context") or self.job.parallelism.order[2] != "data"
+        return self.job.parallelism.order != ("tensor", "context", "data", "pipeline")
 
     def optimizer_s(self, parameters: float) -> float:
         """The optimiser's step on the parameters of a rank."""
@@ -152,11 +152,11 @@ class Estimator:
         return self.job.roofline()
 
     def ranks(self, job: Job) -> dict[str, Array]:
-        """int32[n] each: the first ranks that exchange something, by what."""
+        """int32[n] each: ranks that exchange something, by what."""
         p = job.parallelism
         key = (p.tensor, p.context, p.data, p.pipeline)
         if key not in self._ranks:
-            self._ranks[key] = FirstRanks(job)
+            self._ranks[key] = TypicalRanks(job, self.fabric.endpoint_domain)
         first, split = self._ranks[key], (p.expert, p.expert_tensor)
         return {
             "tensor": first.tensor, "context": first.context, "data": first.data, "next stage": first.next_stage,

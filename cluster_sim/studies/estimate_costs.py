@@ -50,17 +50,23 @@ class CollectiveCosts:
         return tuple(replace(estimate, latency_s=estimate.latency_s + overhead_s) for estimate in found)
 
 
-class FirstRanks:
-    """The first of the groups of ranks that exchange something, under one split; it stands for all.
+class TypicalRanks:
+    """A group of ranks of each kind that exchange something under one split, in the first stage.
+
+    The first group stands for all, unless domains cut some groups and not others: then one that lies in most domains.
 
     Args:
         job: how it is split decides.
+        domain: int32[endpoints], scale-up domain of each.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, domain: Array) -> None:
         p = job.parallelism
+        self.domain, self.size = domain, int(np.bincount(domain).max())
         self.stage = p.stage_ranks(0)
-        self.tensor, self.context = self.stage[0, 0], np.ascontiguousarray(self.stage[0, :, 0])
+        self.tensor = self._one(self.stage.reshape(-1, p.tensor), p.tensor)
+        groups = self.stage.transpose(0, 2, 1).reshape(-1, p.context)
+        self.context = self._one(groups, p.context * p.tensor)
         self.data = np.ascontiguousarray(self.stage[:, :, 0]).ravel()
         last = int(p.stage_ranks(p.pipeline - 1).flat[0])
         self.last_stage = np.array([0, last], np.int32)
@@ -68,12 +74,20 @@ class FirstRanks:
 
     def expert_tensor(self, inside: int) -> Array:
         """int32[inside]: who shares an expert."""
-        return np.asarray(self.stage.ravel()[:inside])
+        return self._one(self.stage.reshape(-1, inside), inside)
 
     def expert(self, expert: int, inside: int) -> Array:
         """int32[expert]: who has one part of all experts."""
-        return np.ascontiguousarray(self.stage.ravel()[: expert * inside : inside])
+        groups = self.stage.reshape(-1, expert, inside).transpose(0, 2, 1).reshape(-1, expert)
+        return self._one(groups, expert * inside)
 
     def expert_data(self, expert: int, inside: int) -> Array:
         """int32[replicas]: who holds the same part of the same experts."""
         return np.ascontiguousarray(self.stage.ravel()[:: expert * inside])
+
+    def _one(self, groups: Array, span: int) -> Array:
+        """int32[n] of int32[G, n], whose ranks lie within runs of ``span`` ranks of the stage."""
+        if self.size % span == 0 or span % self.size == 0:
+            return np.ascontiguousarray(groups[0])
+        lies_in = np.sort(self.domain[groups], axis=1)
+        return np.ascontiguousarray(groups[np.argmax((lies_in[:, 1:] != lies_in[:, :-1]).sum(axis=1))])

@@ -1,11 +1,13 @@
 """The best way to split a job: all splits estimated, the best ones simulated, and why the others fell.
 
-How many are simulated: the ``keep`` best by estimate, and the job's own split if it is among those searched. An estimate
-may be wrong, and more so for one kind of split than for another. So the next ones follow as long as one of them would
-be the best if its estimate were as much too high as the worst one seen so far, and ``most`` is not reached. Splits
-that differ in recomputation only, and take equally long by estimate, are simulated once: the one that repeats least.
+How many are simulated: the ``keep`` best by estimate, and the job's own split if it is among those searched. An
+estimate may be wrong, and more so for one kind of split than for another. So the next ones follow as long as one of
+them would be the best if its estimate were as much too high as the worst one seen so far, and ``most`` is not reached.
+Splits that differ in recomputation only, and take equally long by estimate, are simulated once: the one that repeats
+least.
 """
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +29,7 @@ from cluster_sim.studies.ranking import rank
 from cluster_sim.studies.workers import Workers
 from cluster_sim.tables import Array, Fabric
 from cluster_sim.topology import Equipment
-from cluster_sim.workload import Found, PlanSpace, Split, job_with, search
+from cluster_sim.workload import Found, PlanSpace, Split, job_with, search, unchecked_job_with
 
 #: Called with what is going on, how many simulations are done, and how many there are to do so far.
 Progress = Callable[[str, int, int], None]
@@ -130,7 +132,7 @@ def plan(
         recorder.note(
             config=config.model_dump(mode="json"), seed=config.seed, backend=backend.name, backend_reason=backend.why,
             wall_s=round(time.perf_counter() - began_s, 3), search_wall_s=round(searched_s, 3),
-            plan=_facts(plans, others, is_cut_short),
+            plan=_facts(config, plans, others, is_cut_short),
         )  # fmt: skip
     return Run.open(recorder.folder)
 
@@ -154,7 +156,7 @@ def _estimated(config: RunConfig, space: PlanSpace, fabric: Fabric, progress: Pr
         try:
             parts = estimator.parts(split)
         except InputError as error:
-            found.fallen[str(error)] += 1
+            found.fallen[re.sub(r"\d+", "so many", str(error))] += 1
             continue
         kept.append(number)
         estimates.append([parts[name] for name in ESTIMATE_PARTS])
@@ -212,7 +214,7 @@ class _Simulate:
 
     def _scenario(self, split: Split) -> Scenario:
         job = job_with(self.config.job, split)
-        return self.config.scenario.model_copy(update={"job": job, "record": "summary"})
+        return self.config.model_copy(update={"job": job, "record": "summary"}).scenario
 
 
 def _first_failure(plans: Plans) -> str:
@@ -248,9 +250,12 @@ def _plans_table(plans: Plans) -> pa.Table:
     return table_of_columns("plans", columns)
 
 
-def _facts(plans: Plans, others: Sequence[tuple[str, int | None, str]], is_cut_short: bool) -> dict[str, Any]:
+def _facts(
+    config: RunConfig, plans: Plans, others: Sequence[tuple[str, int | None, str]], is_cut_short: bool
+) -> dict[str, Any]:
     """What the manifest says of the search."""
     times, estimate_s, splits = plans.step_time_s, plans.estimate_s, plans.found.splits
+    placed = unchecked_job_with(config.job, splits[plans.best]).parallelism.placement
     errors = [float(estimate_s[number]) / time_s - 1 for number, time_s in times.items()]
     return {
         "num_tried": plans.found.num_tried, "num_feasible": len(splits), "num_simulated": len(plans.rows),
@@ -258,7 +263,7 @@ def _facts(plans: Plans, others: Sequence[tuple[str, int | None, str]], is_cut_s
         "tried": {name: list(values) for name, values in plans.found.tried.items()},
         "estimate_error_ratio": {"lowest": min(errors), "highest": max(errors)},
         "best": splits[plans.best]._asdict(), "best_place": int(np.flatnonzero(plans.order == plans.best)[0]) + 1,
-        "own": plans.own.name if plans.own else None,
+        "placement": {"order": list(placed[0]), "why": placed[1]}, "own": plans.own.name if plans.own else None,
         "alternatives": [
             {"kind": kind, "scenario": None if number is None else splits[number].name, "why": why}
             for kind, number, why in others

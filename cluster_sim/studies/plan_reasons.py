@@ -107,13 +107,17 @@ def _is_fewer(split: Split, name: str, degree: int) -> bool:
     return bool(least <= getattr(split, name) < degree)
 
 
-def no_plan(found: Found, job: Job) -> InputError:
-    """The error of a search in which nothing was left."""
+class NoPlanError(InputError):
+    """A search of splits in which nothing was left."""
+
+
+def no_plan(found: Found, job: Job) -> NoPlanError:
+    """What fell why, what was tried and what would help."""
     fallen = found.fallen.most_common()
     counts = "; ".join(f"{count:,}: {why}" for why, count in fallen)
     tried = "; ".join(f"{name} {_listed(values)}" for name, values in found.tried.items())
     helps = list(dict.fromkeys(filter(None, (_help(why, job) for why, _ in fallen))))
-    return InputError(
+    return NoPlanError(
         f"no plan works: all {found.num_tried:,} fall, by the first reason: {counts}.\n"
         f"Tried: {tried}.\nWhat would help: {'; '.join(helps[:4]) or 'other values under plan'}."
     )
@@ -136,10 +140,11 @@ def _help(why: str, job: Job) -> str:
     for beginning, text in _HELP.items():
         if why.startswith(beginning):
             return text
-    return ""
+    return "other algorithms under job.algorithms"
 
 
 _HELP = {
+    "experts behind": "sequence: true under job.parallelism",
     "tensor x context": "degrees whose product divides the number of accelerators",
     "tensor does": "tensor degrees that divide heads and kv_heads",
     "layers": "pipeline degrees that divide the layers, or edges_are_layers: true under job.parallelism",
@@ -147,5 +152,8 @@ _HELP = {
     "micro_batch": "a global_batch that more degrees of data parallelism divide",
     "interleaved": "schedule: 1f1b, which needs no multiple of the stages",
     "dualpipe": "a larger global_batch for dualpipe, or schedule: 1f1b",
-    "experts behind": "sequence: true under job.parallelism",
+    "shard": "under job.parallelism a shard that divides data x context, or another sharding",
+    "too many": "a smaller global_batch",
+    "zb-h1": "schedule: 1f1b",
+    "gpipe": "schedule: 1f1b",
 }

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from cluster_sim.catalogue import Accelerator, accelerator, compute, scale_up
 from cluster_sim.collectives import AUTO, COLLECTIVES, NETWORKS, Library
@@ -133,6 +133,14 @@ class Job(Spec):
     gradients: Literal["fp32", "bf16"] = "fp32"
     algorithms: Algorithms = Algorithms()
     force: bool = False
+
+    @field_validator("parallelism")
+    @classmethod
+    def _knows_domain(cls, parallelism: Parallelism, info: ValidationInfo) -> Parallelism:
+        if not parallelism.is_placed_by_size or parallelism.domain or "accelerator" not in info.data:
+            return parallelism
+        domain = accelerator(info.data["accelerator"]).scale_up_domain.typical
+        return parallelism.model_copy(update={"domain": int(domain)})
 
     @model_validator(mode="after")
     def _fits_together(self, info: ValidationInfo) -> "Job":

@@ -40,8 +40,8 @@ def searches(draw):
     space = {
         "tensor": some(degrees), "context": some((1, 2)), "pipeline": some((1, 2, 3, 4, 5, 8), 3),
         "expert": some((1, 2, 3, 8)), "expert_tensor": some((1, 2)), "virtual_stages": some((1, 2, 3)),
-        "micro_batch": some((1, 2, 3, 8)), "schedule": some(SCHEDULES), "recompute": some(("none", "selective", "full")),
-        "sharding": some(SHARDINGS),
+        "micro_batch": some((1, 2, 3, 8)), "schedule": some(SCHEDULES), "sharding": some(SHARDINGS),
+        "recompute": some(("none", "selective", "full")),
     }  # fmt: skip
     options = draw(st.fixed_dictionaries({
         "edges_are_layers": st.booleans(), "sequence": st.booleans(), "shard": st.sampled_from((1, 2)),
