@@ -9,9 +9,10 @@ least.
 
 import re
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ from cluster_sim.studies.ranking import rank
 from cluster_sim.studies.workers import Workers
 from cluster_sim.tables import Array, Fabric
 from cluster_sim.topology import Equipment
-from cluster_sim.workload import Found, PlanSpace, Split, job_with, search, unchecked_job_with
+from cluster_sim.workload import Found, Job, PlanSpace, Split, job_with, search, unchecked_job_with
 
 #: Called with what is going on, how many simulations are done, and how many there are to do so far.
 Progress = Callable[[str, int, int], None]
@@ -115,7 +116,8 @@ def plan(
         progress("building the fabric", 0, 0)
         fabric = _fabric(config)
         progress("searching", 0, 0)
-        plans = _estimated(config, space, fabric, progress)
+        domain = int(np.bincount(fabric.endpoint_domain).max())
+        plans = _estimated(config, search(config.job, space, domain), fabric, progress)
         searched_s = time.perf_counter() - began_s
         simulate = _Simulate(config, plans, pool, backend.name, progress)
         simulate(_first(plans, space))
@@ -124,7 +126,7 @@ def plan(
         is_cut_short = bool(_next(plans, 1))
         if not plans.step_time_s:
             raise InputError(f"none of the best {len(plans.rows)} plans can be simulated: {_first_failure(plans)}")
-        others = alternatives(plans.found, plans.order, plans.best)
+        others = alternatives(plans.found, plans.order, plans.best, partial(_fallen_among, config.job, space, domain))
         simulate([number for _, number, _ in others if number is not None and number not in plans.rows])
     with Recorder(claim_folder(output, config.name, overwrite), provenance()) as recorder:
         recorder.write("summary", _summary(config, plans))
@@ -146,10 +148,13 @@ def _fabric(config: RunConfig) -> Fabric:
 # --- search and estimate
 
 
-def _estimated(config: RunConfig, space: PlanSpace, fabric: Fabric, progress: Progress) -> Plans:
+def _fallen_among(job: Job, space: PlanSpace, domain: int, name: str, values: tuple[Any, ...]) -> Counter[str]:
+    """How many splits with one of some values of a field fall, by reason."""
+    return search(job, space.model_copy(update={name: values}), domain).fallen
+
+
+def _estimated(config: RunConfig, found: Found, fabric: Fabric, progress: Progress) -> Plans:
     """All splits that fit with their estimates; those whose collectives cannot run as the job asks fall."""
-    domain = int(np.bincount(fabric.endpoint_domain).max())
-    found = search(config.job, space, domain)
     progress(f"estimating {len(found.splits):,} of {found.num_tried:,} splits", 0, 0)
     estimator, kept, estimates = Estimator(config.job, fabric), [], []
     for number, split in enumerate(found.splits):

@@ -1,5 +1,6 @@
 """Why a split is not the best: the parts of the step in which it loses, or what keeps others like it from running."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -61,50 +62,56 @@ def through_parts(lost_s: Mapping[str, float]) -> str:
     return f": {', '.join(named)}" if named else ""
 
 
-def alternatives(found: Found, order: Array, best: int) -> list[tuple[str, int | None, str]]:
+def alternatives(
+    found: Found, order: Array, best: int, fallen_among: Callable[[str, tuple[Any, ...]], Counter[str]]
+) -> list[tuple[str, int | None, str]]:
     """(kind, the best of that kind by estimate, "") or (kind, None, why there is none), for kinds that tell something.
 
     Args:
         found: splits that fit, and how many others fell.
         order: int64[splits], best first by estimate.
         best: the split they are set against.
+        fallen_among: how many splits with one of some values of a field fell, by reason.
     """
-    chosen = found.splits[best]
-    result = []
-    for kind, belongs in _kinds(chosen):
-        number = next((number for number in order.tolist() if belongs(found.splits[number])), None)
-        result.append((kind, number, "" if number is not None else "none that divides fits"))
+    chosen, result = found.splits[best], []
+    for kind, name, belongs in _kinds(chosen):
+        number = next((number for number in order.tolist() if belongs(getattr(found.splits[number], name))), None)
+        if number is not None:
+            result.append((kind, number, ""))
+            continue
+        values = tuple(value for value in found.tried[name] if not isinstance(value, str) and belongs(value))
+        reasons_why = fallen_among(name, values).most_common(2) if values else []
+        if reasons_why:
+            result.append((kind, None, "; ".join(f"{count:,}: {why}" for why, count in reasons_why)))
     return result
 
 
-def _kinds(best: Split) -> list[tuple[str, Callable[[Split], bool]]]:
-    """What would be asked of the best split: why not without, less, or more of this?"""
-    kinds: list[tuple[str, Callable[[Split], bool]]] = []
+def _kinds(best: Split) -> list[tuple[str, str, Callable[[Any], bool]]]:
+    """(kind, field, whether a value of it is of that kind): why not without, less, or more of this?"""
+    kinds: list[tuple[str, str, Callable[[Any], bool]]] = []
     if best.pipeline > 1:
-        kinds.append(("without pipeline", lambda split: split.pipeline == 1))
-    if best.virtual_stages > 1 and best.pipeline > 1:
-        kinds.append(("one chunk a stage", lambda split: split.virtual_stages == 1 and split.pipeline > 1))
-    for name, words in (("pipeline", "stages"), ("tensor", "tensor ranks"), ("expert", "expert ranks")):
-        degree = getattr(best, name)
-        kinds.append((f"more {words}", lambda split, name=name, degree=degree: getattr(split, name) > degree))  # type: ignore[misc]
-        if degree > (2 if name == "pipeline" else 1):
-            kinds.append((f"fewer {words}", lambda split, name=name, degree=degree: _is_fewer(split, name, degree)))  # type: ignore[misc]
+        kinds.append(("without pipeline", "pipeline", lambda value: value == 1))
+    if best.virtual_stages > 1:
+        kinds.append(("one chunk a stage", "schedule", lambda value: value != best.schedule and value != "dualpipe"))
+    for name, words, least in (("pipeline", "stages", 2), ("tensor", "tensor ranks", 1), ("expert", "expert ranks", 1)):
+        kinds += _more_and_fewer(name, words, least, getattr(best, name))
     if best.context > 1:
-        kinds.append(("without context ranks", lambda split: split.context == 1))
+        kinds.append(("without context ranks", "context", lambda value: value == 1))
     else:
-        kinds.append(("context ranks", lambda split: split.context > 1))
+        kinds.append(("context ranks", "context", lambda value: value > 1))
     if best.micro_batch > 1:
-        kinds.append(("micro-batches of one", lambda split: split.micro_batch == 1))
+        kinds.append(("micro-batches of one", "micro_batch", lambda value: value == 1))
     else:
-        kinds.append(("larger micro-batches", lambda split: split.micro_batch > 1))
+        kinds.append(("larger micro-batches", "micro_batch", lambda value: value > 1))
     if best.recompute != "none":
-        kinds.append(("without recomputation", lambda split: split.recompute == "none"))
+        kinds.append(("without recomputation", "recompute", lambda value: value == "none"))
     return kinds
 
 
-def _is_fewer(split: Split, name: str, degree: int) -> bool:
-    least = 2 if name == "pipeline" else 1
-    return bool(least <= getattr(split, name) < degree)
+def _more_and_fewer(name: str, words: str, least: int, degree: int) -> list[tuple[str, str, Callable[[Any], bool]]]:
+    more = (f"more {words}", name, lambda value: value > degree)
+    fewer = (f"fewer {words}", name, lambda value: least <= value < degree)
+    return [more, fewer] if degree > least else [more]
 
 
 class NoPlanError(InputError):

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import AfterValidator, Field, field_validator
 
-from cluster_sim.core import Spec
+from cluster_sim.core import Ratio, Spec
 from cluster_sim.workload.job import Job, ScheduleName
 from cluster_sim.workload.parallel import Parallelism, Sharding
 
@@ -43,6 +43,7 @@ class PlanSpace(Spec):
         schedule: ``1f1b`` and ``interleaved``.
         recompute: ``none``, ``selective`` (of the job's ``recompute_parts``) and ``full``.
         sharding: ``zero1``, and ``fsdp`` where there is no pipeline.
+        memory_ratio: share of an accelerator's memory that a split may fill; drivers and libraries need some, too.
         keep: how many of the best by estimate are simulated at least.
         most: how many are simulated at most.
     """
@@ -57,6 +58,7 @@ class PlanSpace(Spec):
     schedule: Annotated[tuple[ScheduleName, ...], AfterValidator(_some)] = ("1f1b", "interleaved")
     recompute: Annotated[tuple[Recompute, ...], AfterValidator(_some)] = ("none", "selective", "full")
     sharding: Annotated[tuple[Sharding, ...], AfterValidator(_some)] | None = None
+    memory_ratio: Ratio = Field(1.0, gt=0, le=1)
     keep: int = Field(8, ge=1, le=10_000)
     most: int = Field(40, ge=1, le=10_000)
 

@@ -67,7 +67,7 @@ class _Search:
 
     def __init__(self, job: Job, space: PlanSpace, domain: int) -> None:
         self.job, self.space, self.model, self.domain = job, space, job.model, domain
-        self.memory = _Memory(job)
+        self.memory = _Memory(job, space.memory_ratio)
         self.found = Found(tried=self._tried())
 
     def run(self) -> Found:
@@ -223,8 +223,8 @@ class _Search:
 class _Memory:
     """Whether splits of a job fit."""
 
-    def __init__(self, job: Job) -> None:
-        self.job, self.available_bytes = job, job.accelerator_entry.memory.typical
+    def __init__(self, job: Job, share: float) -> None:
+        self.job, self.available_bytes = job, share * job.accelerator_entry.memory.typical
         self._layouts: dict[tuple[object, ...], Layout | None] = {}
         self._stages: dict[tuple[object, ...], tuple[int, ...]] = {}
         self._activations: dict[tuple[object, ...], Activations] = {}

@@ -90,6 +90,18 @@ def test_the_manifest_counts_everything(config, done):
     assert {other["scenario"] for other in facts["alternatives"] if other["scenario"]} <= named
 
 
+def test_a_kind_of_which_none_fits_says_why(tmp_path):
+    """An eighth of 103 G parameters has 52 GB of gradients and 26 GB of weights; an H100 has 80 GB."""
+    model = "{layers: 8, hidden: 32768, heads: 16, vocabulary: 32768, sequence: 4096}"
+    narrow = "plan={sharding: zero1, micro_batch: 1, keep: 2, most: 4}"
+    config = config_of(tmp_path, f"job.model={model}", "job.force=true", narrow)
+    facts = plan(config, tmp_path / "out", workers=1).manifest["plan"]
+    others = {other["kind"]: other for other in facts["alternatives"]}
+    assert others["without pipeline"]["scenario"] is None
+    assert "memory: mostly gradients" in others["without pipeline"]["why"]
+    assert "more expert ranks" not in others
+
+
 def test_the_own_split_of_the_job_is_simulated_beside(done):
     assert done.manifest["plan"]["own"] == "tp2 pp2 dp16 mb1 1f1b zero1"
     assert "tp2 pp2 dp16 mb1 1f1b zero1" in done.summary["scenario"].to_pylist()

@@ -122,6 +122,17 @@ def test_by_default_every_sensible_value_is_tried():
     assert {split.schedule for split in found.splits if split.pipeline == 1} == {"1f1b"}
 
 
+def test_memory_can_be_left_for_others():
+    """Every split that is left over fits into the share, and those that need more are not there."""
+    job = open_job(MODELS[2])
+    whole, half = search(job, PlanSpace()), search(job, PlanSpace(memory_ratio=0.5))
+    limit_bytes = 0.5 * job.accelerator_entry.memory.typical
+    fitting = [
+        s for s, kinds in zip(whole.splits, whole.memory_bytes, strict=True) if sum(kinds.values()) <= limit_bytes
+    ]
+    assert half.splits == fitting != whole.splits
+
+
 def test_tensor_ranks_stay_in_a_scale_up_domain():
     assert search(open_job(MODELS[0]), PlanSpace(), domain=2).tried["tensor"] == (1, 2)
 
