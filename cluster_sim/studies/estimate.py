@@ -309,7 +309,7 @@ class _One:
     def _collective_s(self, operation: str, ranks: Array, size_bytes: Array, num: int) -> Array:
         if len(ranks) == 1:
             return np.zeros_like(size_bytes)
-        cost = self.shared.costs.cost(operation, ranks, float(size_bytes.max()) / num)
+        cost = self.shared.costs.cost(operation, ranks, float(size_bytes.max()) / max(num, 1))
         return np.where(size_bytes > 0, num * cost.latency_s + cost.s_per_byte * size_bytes, 0.0)
 
     def _gather_s(self) -> float:
@@ -340,20 +340,34 @@ class _One:
         return float(np.maximum(reduce_s - ahead_s, 0.0).max())
 
     def _unsharded_s(self, busiest: int) -> float:
-        """What gathering parameters for each pass, and reducing gradients after it, takes longer than the layers."""
+        """What gathering parameters for each pass, and reducing gradients after it, takes longer than the layers.
+
+        Gathers follow one another, each ahead of its layer; so do reductions behind theirs, beside the gathers; all
+        share the links.
+        """
         if not self.p.shards_gradients:
             return 0.0
-        dense, experts = self._of_kinds
         counts, tables = self.content.counts[busiest], self.shared.layers(self.job, self.split)
-        reduce_s = self._shared_s("reduce_scatter", self.job.gradient_bytes, dense, experts, 1)
-        gather_s = self._shared_s("all_gather", _HALF, dense, experts, 1) if self.p.shards_parameters else 0 * reduce_s
+        (gather_s, gather_wire_s), (reduce_s, reduce_wire_s) = self._shared_by_kind()
         total_s = 0.0
-        for kind, sent_s in ((FORWARD, gather_s), (BACKWARD, gather_s + reduce_s)):
+        for kind, beside_s in ((FORWARD, 0 * reduce_s), (BACKWARD, reduce_s)):
             work_s = tables[kind][:-3].sum(axis=1)
-            for count, each_s, alone_s in zip(counts.tolist(), sent_s.tolist(), work_s.tolist(), strict=True):
-                slowed_s, late_s = beside(alone_s, each_s, self.shared.slowdown)
-                total_s += count * (slowed_s - alone_s + late_s)
-        return self.num * total_s + float(gather_s.max() + reduce_s.max())
+            for number, alone_s in enumerate(work_s.tolist()):
+                slowed_s = alone_s * (1 + self.shared.slowdown)
+                longest_s = max(float(gather_s[number]), min(float(beside_s[number]), slowed_s))
+                total_s += float(counts[number]) * (sum(beside(alone_s, longest_s, self.shared.slowdown)) - alone_s)
+        own_s = float(self.passes.both_s[busiest])
+        least_s = max(float(counts @ reduce_s), float(counts @ (2 * gather_wire_s + reduce_wire_s)))
+        return self.num * max(total_s, least_s - own_s) + float(gather_s.max() + reduce_s.max())
+
+    def _shared_by_kind(self) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
+        """(gather, reduction) of a layer of each kind: float64[kinds] seconds, and those of its bytes alone."""
+        of_kinds, size = self._of_kinds, self.job.gradient_bytes
+        reduce_s, wire_s = (self._shared_s("reduce_scatter", size, *of_kinds, num) for num in (1, 0))
+        if not self.p.shards_parameters:
+            return (0 * reduce_s, 0 * wire_s), (reduce_s, wire_s)
+        gather = tuple(self._shared_s("all_gather", _HALF, *of_kinds, num) for num in (1, 0))
+        return (gather[0], gather[1]), (reduce_s, wire_s)
 
     def _tie_s(self) -> float:
         """The gradients of an embedding that two stages share."""
