@@ -14,10 +14,11 @@ _PUBLIC = {
     "RunConfig": "cluster_sim.config",
     "compare": "cluster_sim.studies",
     "load_config": "cluster_sim.config",
+    "plan": "cluster_sim.studies",
     "simulate": "cluster_sim.run",
 }
 
-__all__ = ["CompareConfig", "ConfigError", "RunConfig", "__version__", "compare", "load_config", "simulate"]
+__all__ = ["CompareConfig", "ConfigError", "RunConfig", "__version__", "compare", "load_config", "plan", "simulate"]
 
 
 def __getattr__(name: str) -> Any:

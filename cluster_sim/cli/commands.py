@@ -61,8 +61,12 @@ def main(verbose: int) -> None:
     setting_log(verbose)
 
 
+_FORCE = click.option("--force", is_flag=True, help="Go on although memory is short (sets force of every job).")
+
+
 @main.command()
 @_CONFIG
+@_FORCE
 @_common
 def run(config: Path, **options: Any) -> None:
     """Simulate one configuration and write results/<config>-NNN/."""
@@ -75,6 +79,7 @@ def run(config: Path, **options: Any) -> None:
 @main.command()
 @_CONFIG
 @_WORKERS
+@_FORCE
 @_common
 def compare(config: Path, **options: Any) -> None:
     """Rank every interconnect in every topology for every job of CONFIG."""
@@ -82,6 +87,23 @@ def compare(config: Path, **options: Any) -> None:
         from cluster_sim.cli.studies import run_comparison
 
         run_comparison(config, where, **options)
+
+
+@main.command()
+@_CONFIG
+@click.option("--workers", type=click.IntRange(min=1), help="Processes; all cores by default.")
+@click.option("--keep", type=click.IntRange(min=1), help="Simulate at least so many of the best by estimate.")
+@_common
+def plan(config: Path, **options: Any) -> None:
+    """Search the best way to split the job of CONFIG: degrees, schedule, micro-batch, recomputation, sharding.
+
+    Every split is counted, those that divide and fit are estimated, and the best are simulated. The key 'plan' of
+    CONFIG may narrow the search: 'plan: {tensor: [4, 8], schedule: [1f1b]}'. The job need not say how it is split.
+    """
+    with errors_for_humans() as where:
+        from cluster_sim.cli.plan import run_plan
+
+        run_plan(config, where, **options)
 
 
 @main.command()

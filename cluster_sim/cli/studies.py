@@ -9,7 +9,7 @@ import click
 from cluster_sim.cli.console import table_console
 from cluster_sim.cli.humans import Where
 from cluster_sim.cli.progress import progress_bar
-from cluster_sim.config import CompareConfig, RunConfig, read_config
+from cluster_sim.config import CompareConfig, RunConfig, read_config, read_whole
 from cluster_sim.core import ConfigError
 from cluster_sim.reports import draw_comparison, draw_pipeline, ranking, step
 from cluster_sim.results import Run
@@ -17,12 +17,12 @@ from cluster_sim.results import Run
 
 def run_one(
     path: Path, where: Where, settings: tuple[str, ...], output: Path | None, overwrite: bool, quiet: bool,
-    as_json: bool, **overrides: Any,
+    as_json: bool, force: bool, **overrides: Any,
 ) -> None:  # fmt: skip
     """``cluster-sim run``."""
     from cluster_sim.run import simulate
 
-    config = _read(path, where, settings, overrides)
+    config = _read(path, where, _forced(path, settings, force), overrides)
     if not isinstance(config, RunConfig):
         raise ConfigError((where.problem("compare", f"holds a comparison; use 'cluster-sim compare {path}'"),))
     if "name" not in config.model_fields_set:
@@ -32,17 +32,17 @@ def run_one(
         done = simulate(config, output, overwrite, lambda phase: bar.update(task, description=phase))
     if "tasks" in done.tables and config.job.parallelism.pipeline > 1:
         draw_pipeline(done.tables["tasks"], f"{config.name}: {config.job.schedule}", done.folder)
-    _print(done, step(done.summary.to_pylist()[0]), quiet, as_json)
+    print_run(done, step(done.summary.to_pylist()[0]), quiet, as_json)
 
 
 def run_comparison(
     path: Path, where: Where, settings: tuple[str, ...], output: Path | None, overwrite: bool, quiet: bool,
-    as_json: bool, workers: int | None, **overrides: Any,
+    as_json: bool, workers: int | None, force: bool, **overrides: Any,
 ) -> None:  # fmt: skip
     """``cluster-sim compare``."""
     from cluster_sim.studies import compare
 
-    config = _read(path, where, settings, overrides)
+    config = _read(path, where, _forced(path, settings, force), overrides)
     if not isinstance(config, CompareConfig):
         raise ConfigError((f"{path}:1: holds a single run; use 'cluster-sim run {path}', or add a key 'compare'",))
     with progress_bar(quiet or as_json) as bar:
@@ -57,16 +57,31 @@ def run_comparison(
         )
     rows = done.summary.to_pylist()
     draw_comparison(rows, done.folder)
-    _print(done, ranking(rows, config.tie_ratio), quiet, as_json)
+    print_run(done, ranking(rows, config.tie_ratio), quiet, as_json)
 
 
 def _read(path: Path, where: Where, settings: tuple[str, ...], overrides: dict[str, Any]) -> RunConfig | CompareConfig:
-    given = [f"{name}={json.dumps(value)}" for name, value in overrides.items() if value is not None]
-    config, where.document = read_config(path, (*settings, *given))
+    config, where.document = read_config(path, (*settings, *given(overrides)))
     return config
 
 
-def _print(done: Run, table: Any, quiet: bool, as_json: bool) -> None:
+def given(overrides: dict[str, Any]) -> list[str]:
+    """Options that stand for keys of the file, as settings."""
+    return [f"{name}={json.dumps(value)}" for name, value in overrides.items() if value is not None]
+
+
+def _forced(path: Path, settings: tuple[str, ...], force: bool) -> tuple[str, ...]:
+    """With ``force`` of every job set, where that is asked for."""
+    if not force:
+        return settings
+    data = read_whole(path, settings).data
+    jobs = data.get("compare", {}).get("jobs") if isinstance(data.get("compare", {}), dict) else None
+    names = [f"compare.jobs.{name}" for name in jobs] if isinstance(jobs, dict) else ["job"] * ("compare" not in data)
+    return (*settings, *(f"{name}.force=true" for name in names))
+
+
+def print_run(done: Run, table: Any, quiet: bool, as_json: bool) -> None:
+    """A table and where the results are, or one JSON line."""
     if as_json:
         click.echo(json.dumps({"folder": str(done.folder), "summary": done.summary.to_pylist()}))
     elif not quiet:

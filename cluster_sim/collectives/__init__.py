@@ -1,7 +1,7 @@
 """Collective algorithms: one file each behind a registry; ranks and bytes in, Traffic out."""
 
 from cluster_sim.collectives.all_to_all import all_to_all, all_to_all_of
-from cluster_sim.collectives.auto import AUTO, Estimate, LinkCosts, choose, estimates
+from cluster_sim.collectives.auto import AUTO, Estimate, LinkCosts, choose, estimate_of, estimates
 from cluster_sim.collectives.barrier import dissemination_barrier
 from cluster_sim.collectives.base import COLLECTIVES, OPERATIONS, Algorithm, Groups, shape_on
 from cluster_sim.collectives.bidirectional_ring import (
@@ -78,6 +78,7 @@ __all__ = [
     "double_tree_all_reduce",
     "double_tree_broadcast",
     "double_tree_reduce",
+    "estimate_of",
     "estimates",
     "halving_doubling_all_gather",
     "halving_doubling_all_reduce",

@@ -66,19 +66,24 @@ def choose(found: tuple[Estimate, ...], size_bytes: float) -> str:
 
 def estimates(operation: str, groups: Groups, costs: LinkCosts) -> tuple[Estimate, ...]:
     """What every algorithm would take that can do ``operation`` in these groups; the first group stands for all."""
-    one, found = replace(groups, ranks=groups.ranks[:1]), []
-    is_inside = len(np.unique(groups.domain[one.ranks])) == 1
+    found = []
+    is_inside = len(np.unique(groups.domain[groups.ranks[:1]])) == 1
     for name in COLLECTIVES:
         algorithm = COLLECTIVES[name]
         is_for_fabric = is_inside or not algorithm.is_quadratic
         if algorithm.operation != operation or algorithm.reducing not in costs.reducing or not is_for_fabric:
             continue
         try:
-            traffic = algorithm(one, 1.0)
+            found.append(estimate_of(name, groups, costs))
         except InputError:  # not in such groups
             continue
-        found.append(Estimate(name, *_cost(traffic.written_out(), groups.domain, costs)))
     return tuple(found)
+
+
+def estimate_of(name: str, groups: Groups, costs: LinkCosts) -> Estimate:
+    """What one algorithm would take; InputError where it cannot run in such groups."""
+    traffic = COLLECTIVES[name](replace(groups, ranks=groups.ranks[:1]), 1.0)
+    return Estimate(name, *_cost(traffic.written_out(), groups.domain, costs))
 
 
 def _cost(traffic: Traffic, domain: Array, costs: LinkCosts) -> tuple[float, float]:

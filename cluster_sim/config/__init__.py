@@ -1,7 +1,7 @@
 """Configurations: Specs of the rooms below put together, read from YAML with file and line for every mistake."""
 
 from cluster_sim.config.fabric import FabricConfig, read_fabric
-from cluster_sim.config.load import load_config, read_config
+from cluster_sim.config.load import load_config, read_config, read_plan, read_whole
 from cluster_sim.config.problem import read_problem
 from cluster_sim.config.specs import Common, CompareConfig, Comparison, RunConfig, Scenario
 from cluster_sim.config.transport import read_transport
@@ -16,6 +16,8 @@ __all__ = [
     "load_config",
     "read_config",
     "read_fabric",
+    "read_plan",
     "read_problem",
     "read_transport",
+    "read_whole",
 ]

@@ -44,6 +44,23 @@ def read_config(path: Path, settings: Sequence[str] = ()) -> tuple[RunConfig | C
     return read_spec(RunConfig, document), document
 
 
+def read_plan(path: Path, settings: Sequence[str] = ()) -> tuple[RunConfig, Document]:
+    """A run whose job need not say how it is split: what depends on that is left unchecked.
+
+    Raises:
+        ConfigError: every other mistake, each with file and line; a comparison.
+    """
+    document = read_whole(path, settings)
+    if "compare" in document.data:
+        problem = "holds a comparison; plan takes one job, one interconnect and one topology"
+        raise ConfigError((document.problem(("compare",), problem),))
+    job = document.data.get("job")
+    if isinstance(job, dict) and "parallelism" not in job:
+        data = {**document.data, "job": {**job, "parallelism": {}}}
+        document = Document(document.file, data, document.lines, document.origins)
+    return read_spec(RunConfig, document, context={"is_open": True}), document
+
+
 def read_whole(path: Path, settings: Sequence[str] = ()) -> Document:
     """A file with the parts that stand in files of their own, and with settings.
 

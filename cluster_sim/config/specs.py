@@ -10,7 +10,7 @@ from cluster_sim.config.neighbours import Neighbour, PlacementName, misplaced
 from cluster_sim.core import Ratio, Spec, one_of, raise_problems
 from cluster_sim.routing import ROUTINGS, Routing, Spray
 from cluster_sim.topology import TOPOLOGIES, FailedLinks, SlowLinks, Topology
-from cluster_sim.workload import MOST_ACCELERATORS, Job
+from cluster_sim.workload import MOST_ACCELERATORS, Job, PlanSpace
 
 AnyTopology = Annotated[SerializeAsAny[Topology], one_of(TOPOLOGIES)]
 #: Letters, digits, blanks and .-_+ after a letter or digit: goes into file names, tables and figures as it is.
@@ -52,12 +52,14 @@ class RunConfig(Common):
         job: what is trained.
         interconnect: what carries it.
         topology: how it is joined.
+        plan: which splits of the job ``plan`` searches; a run has no use for it.
     """
 
     name: str = Field("run", pattern=r"^[\w.-]+$")
     job: Job
     interconnect: Interconnect
     topology: AnyTopology
+    plan: PlanSpace | None = None
     record: Literal["summary", "tasks"] = "tasks"
 
     @model_validator(mode="after")

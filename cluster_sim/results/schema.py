@@ -195,8 +195,38 @@ VERIFY_STEPS = pa.schema(
     ]
 )
 
+#: What an estimate of a split consists of, and what it holds in memory.
+_ESTIMATED = ("compute", "tp", "cp", "ep", "pp", "dp", "bubble", "optimizer")
+_MEMORY = ("weights", "gradients", "optimizer", "activations", "buffers")
+
+PLANS = pa.schema(
+    [
+        column("scenario", _TEXT, "", "name of the split, as in the summary"),
+        column("place", _INT, "1", "by estimate, 1 is best"),
+        column("tensor", _INT, "1", "tensor-parallel ranks"),
+        column("context", _INT, "1", "context-parallel ranks"),
+        column("pipeline", _INT, "1", "pipeline stages"),
+        column("data", _INT, "1", "data-parallel ranks"),
+        column("expert", _INT, "1", "expert-parallel ranks"),
+        column("expert_tensor", _INT, "1", "ranks that share an expert"),
+        column("virtual_stages", _INT, "1", "chunks of layers of a stage"),
+        column("micro_batch", _INT, "1", "sequences that go through the pipeline together"),
+        column("schedule", _TEXT, "", "of the pipeline"),
+        column("recompute", _TEXT, "", "activations computed again"),
+        column("sharding", _TEXT, "", "of what replicas hold alike"),
+        column("estimate_s", _FLOAT, "s", "step time in closed form"),
+        *(column(f"estimate_{part}_s", _FLOAT, "s", f"part of the estimate: {part}") for part in _ESTIMATED),
+        column("memory_bytes", _FLOAT, "B", "needed on the fullest stage"),
+        *(column(f"memory_{kind}_bytes", _FLOAT, "B", f"of that: {kind}") for kind in _MEMORY),
+        column("verdict", _TEXT, "", "best, simulated, failed or estimated"),
+        column("step_time_s", _FLOAT, "s", "simulated; null if not"),
+        column("reason", _TEXT, "", "why it is not the best"),
+    ]
+)
+
 SCHEMAS: dict[str, pa.Schema] = {
     "summary": SUMMARY,
+    "plans": PLANS,
     "tasks": TASKS,
     "collectives": COLLECTIVES,
     "links": LINKS,

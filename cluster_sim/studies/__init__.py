@@ -1,20 +1,24 @@
-"""Many runs: comparisons and their ranking; measured tables against simulated ones, and fits to them."""
+"""Many runs: comparisons and their ranking; the best plan; measured tables against simulated ones, and fits."""
 
 from cluster_sim.studies.calibrate import calibrate, calibrate_table
 from cluster_sim.studies.calibrate_steps import calibrate_steps
 from cluster_sim.studies.compare import compare
 from cluster_sim.studies.measured_steps import is_table_of_steps
+from cluster_sim.studies.plan import plan
+from cluster_sim.studies.plan_reasons import NoPlanError
 from cluster_sim.studies.ranking import rank
 from cluster_sim.studies.verify import error_summary, verify
 from cluster_sim.studies.verify_steps import step_error_summary, verify_steps
 
 __all__ = [
+    "NoPlanError",
     "calibrate",
     "calibrate_steps",
     "calibrate_table",
     "compare",
     "error_summary",
     "is_table_of_steps",
+    "plan",
     "rank",
     "step_error_summary",
     "verify",

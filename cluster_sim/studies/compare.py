@@ -1,6 +1,5 @@
 """Every job on every interconnect in every topology, ranked."""
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -60,7 +59,12 @@ def compare(
 
 def _each(scenarios: tuple[Scenario, ...], backend: BackendName, workers: int | None) -> Iterator[tuple[Tables, float]]:
     """Results in the order of the scenarios, computed side by side."""
-    return side_by_side(partial(_one, backend=backend), scenarios, workers or os.cpu_count() or 1)
+    return side_by_side(partial(_one, backend=backend), scenarios, workers)
+
+
+def simulate_one(scenario: Scenario, backend: BackendName) -> tuple[Tables, float]:
+    """Tables of a scenario and its wall time; a scenario that does not work is a row with the reason."""
+    return _one(scenario, backend)
 
 
 def _one(scenario: Scenario, backend: BackendName) -> tuple[Tables, float]:

@@ -1,6 +1,5 @@
 """Measured training steps against simulated ones: what each row of a table would take here."""
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
@@ -86,7 +85,7 @@ def simulated(
     steps: Sequence[StepScenario], backend: BackendName, workers: int | None = None
 ) -> Iterator[Row]:  # fmt: skip
     """Rows of ``verify.arrow``, in order, computed side by side."""
-    return side_by_side(partial(_row, backend=backend), steps, workers or os.cpu_count() or 1)
+    return side_by_side(partial(_row, backend=backend), steps, workers)
 
 
 def _row(step: StepScenario, backend: BackendName) -> Row:

@@ -1,10 +1,12 @@
 """Many simulations side by side, in processes of their own."""
 
 import multiprocessing
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from typing import TypeVar
+from types import TracebackType
+from typing import Self, TypeVar
 
 from cluster_sim.core import SimulationError
 
@@ -12,26 +14,50 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 
-def side_by_side(work: Callable[[T], U], items: Sequence[T], workers: int) -> Iterator[U]:
-    """Results in the order of the items.
+class Workers:
+    """A pool of processes that is kept for several rounds; with one worker there is none, and all is done here.
 
     Args:
-        work: a function that processes can be sent.
-        items: what it is called with.
-        workers: most processes; 1 works in this one.
-
-    Raises:
-        SimulationError: a process ended early.
+        num: of processes; None for as many as there are cores.
     """
-    num = min(workers, len(items))
-    if num <= 1:
-        yield from map(work, items)
-        return
-    with ProcessPoolExecutor(num, mp_context=multiprocessing.get_context("spawn")) as pool:
+
+    def __init__(self, num: int | None = None) -> None:
+        self.num = num or os.cpu_count() or 1
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Self:
+        """Start them: they import what they need while the caller goes on."""
+        if self.num > 1:
+            self._pool = ProcessPoolExecutor(self.num, mp_context=multiprocessing.get_context("spawn"))
+            for _ in range(self.num):
+                self._pool.submit(os.getpid)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._pool:
+            self._pool.shutdown(cancel_futures=True)
+
+    def results(self, work: Callable[[T], U], items: Sequence[T]) -> Iterator[U]:
+        """``work`` of each item, in their order; processes can be sent both.
+
+        Raises:
+            SimulationError: a worker was killed.
+        """
+        if not self._pool:
+            yield from map(work, items)
+            return
         try:
-            yield from pool.map(work, items)
+            yield from self._pool.map(work, items)
         except BrokenProcessPool as error:
             raise SimulationError(
                 "a worker process ended early: killed, for instance for want of memory (use fewer workers, or 1), or "
                 "started from a script that calls a study outside of 'if __name__ == \"__main__\":'"
             ) from error
+
+
+def side_by_side(work: Callable[[T], U], items: Sequence[T], workers: int | None = None) -> Iterator[U]:
+    """One round: ``work`` of each item, in their order, by so many processes; None for as many as there are cores."""
+    with Workers(min(workers or os.cpu_count() or 1, max(len(items), 1))) as pool:
+        yield from pool.results(work, items)

@@ -63,6 +63,7 @@ class Activations:
         self.has_dropout = job.model.attention == "unfused"
         self.recompute = job.recompute
         self.parts: tuple[str, ...] = job.recompute_parts if job.recompute == "selective" else ()
+        self._left: dict[tuple[bool, bool], float] = {}
         self._layers = {mixed: self._layer(mixed) for mixed in (False, True) if job.model.experts or not mixed}
 
     @property
@@ -87,7 +88,10 @@ class Activations:
         """Kept of a layer, with experts (``mixed``) or without, from its forward pass on."""
         if is_repeated and self.recompute == "full":
             return _HALF * self.values
-        return self._layers[mixed].left(self.parts if is_repeated else ())
+        key = mixed, is_repeated
+        if key not in self._left:
+            self._left[key] = self._layers[mixed].left(self.parts if is_repeated else ())
+        return self._left[key]
 
     def weight_bytes(self, mixed: bool) -> float:
         """Kept of a layer between the gradients of its inputs and those of its weights."""

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from cluster_sim.catalogue import Accelerator, Compute, accelerator, compute, scale_up
 from cluster_sim.collectives import AUTO, COLLECTIVES, NETWORKS, Library
@@ -20,7 +20,7 @@ from cluster_sim.workload.schedules import SCHEDULES
 from cluster_sim.workload.stragglers import Stragglers, compute_factors
 
 #: More than any job has; the order of passes is an array.
-_MOST_MICROBATCHES = 2**20
+MOST_MICROBATCHES = 2**20
 #: Of a job, and so of a fabric.
 MOST_ACCELERATORS = 2**24
 #: Operations that an algorithm is chosen for.
@@ -96,6 +96,8 @@ class Algorithms(Spec):
 class Job(Spec):
     """One training job.
 
+    Read with ``is_open`` in the context, its split may be left open: nothing that depends on it is checked.
+
     Attributes:
         accelerators: how many; must equal tensor x context x pipeline x data.
         accelerator: name in the catalogue.
@@ -150,24 +152,26 @@ class Job(Spec):
     checkpoint: Checkpoint | None = None
     force: bool = False
 
+    @field_validator("parallelism")
+    @classmethod
+    def _knows_domain(cls, parallelism: Parallelism, info: ValidationInfo) -> Parallelism:
+        if not parallelism.is_placed_by_size or parallelism.domain or "accelerator" not in info.data:
+            return parallelism
+        domain = accelerator(info.data["accelerator"]).scale_up_domain.typical
+        return parallelism.model_copy(update={"domain": int(domain)})
+
     @model_validator(mode="after")
-    def _fits_together(self) -> "Job":
-        raise_problems(
-            "Job",
-            [
-                *self._indivisible(),
-                *self._unschedulable(),
-                *self._too_large(),
-                *self._irreducible(),
-                *self._unmixable(),
-                *self._unknown_stragglers(),
-            ],
-        )
+    def _fits_together(self, info: ValidationInfo) -> "Job":
+        is_open = bool((info.context or {}).get("is_open"))
+        of_split = [] if is_open else [*self._indivisible(), *self._unschedulable(), *self._too_large()]
+        raise_problems("Job", [*of_split, *self._irreducible(), *self._unmixable(), *self._unknown_stragglers()])
         return self
 
     @classmethod
     def problems_besides(cls, data: Any, context: Any) -> Sequence[Problem]:
         """Sizes that do not divide, where the model, the split and the numbers can be read."""
+        if (context or {}).get("is_open"):
+            return ()
         numbers = {"accelerators": 0, "global_batch": 0, "micro_batch": 1}
         try:
             given = {name: data.get(name, default) for name, default in numbers.items()}
@@ -290,8 +294,8 @@ class Job(Spec):
              "experts behind tensor parallelism need it: tokens are split over the tensor ranks"),
             (not experts or experts % p.expert == 0, "parallelism.expert",
              f"experts {experts} is not a multiple of expert {p.expert}"),
-            (self.num_microbatches <= _MOST_MICROBATCHES, "global_batch",
-             f"{self.num_microbatches} microbatches a step are too many; at most {_MOST_MICROBATCHES}"),
+            (self.num_microbatches <= MOST_MICROBATCHES, "global_batch",
+             f"{self.num_microbatches} microbatches a step are too many; at most {MOST_MICROBATCHES}"),
             (self.global_batch % rows == 0, "global_batch",
              f"{self.global_batch} is not a multiple of micro_batch {self.micro_batch} x data {p.data}"),
         ]  # fmt: skip
@@ -299,7 +303,7 @@ class Job(Spec):
 
     def _unschedulable(self) -> list[Problem]:
         p = self.parallelism
-        if not 1 <= self.num_microbatches <= _MOST_MICROBATCHES:
+        if not 1 <= self.num_microbatches <= MOST_MICROBATCHES:
             return []
         try:
             SCHEDULES[self.schedule].order(0, p.pipeline, self.num_microbatches, p.virtual_stages)

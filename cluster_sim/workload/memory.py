@@ -8,6 +8,7 @@ driver, buffers inside NCCL, workspaces of kernels and fragmentation are not cou
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -37,7 +38,9 @@ def stages_memory_bytes(job: Job) -> tuple[dict[str, float], ...]:
     most) and ``buffers``: what is gathered, sent or computed again while a layer is computed.
     """
     layout, activations = job.layout, Activations(job)
-    return tuple(_Stage(job, layout, activations, stage).memory_bytes() for stage in range(job.parallelism.pipeline))
+    return tuple(
+        StageMemory(job, layout, activations, stage).memory_bytes() for stage in range(job.parallelism.pipeline)
+    )
 
 
 def fullest_stage(stages: tuple[dict[str, float], ...]) -> int:
@@ -79,19 +82,33 @@ def _advice(job: Job, largest: str) -> str:
     return f"Raise {degrees}" + (f", set sharding: {shards}" if shards and p.num_replicas > 1 else "")
 
 
-class _Stage:
-    """Memory of an accelerator of one pipeline stage."""
+class StageMemory:
+    """Memory of an accelerator of one pipeline stage.
+
+    Args:
+        job, layout: what is trained, and which layers each stage holds.
+        activations: of the job; those of another job with equal tensor, context, micro-batch and recomputation will do.
+        stage: which.
+    """
 
     def __init__(self, job: Job, layout: Layout, activations: Activations, stage: int) -> None:
         self.job, self.stage = job, stage
         self.model, self.parallel = job.model, job.parallelism
         self.layout, self.activations = layout, activations
         self.chunks = self.layout.chunks(stage)
+        self._counts: dict[int, tuple[tuple[bool, int], ...]] = {}
         self.has_input = any(self.layout.has_input(stage, chunk) for chunk in self.chunks)
         self.has_output = any(self.layout.has_output(stage, chunk) for chunk in self.chunks)
 
     def memory_bytes(self) -> dict[str, float]:
         """Bytes by kind."""
+        return self.state_bytes() | {
+            "activations": self._activation_bytes(),
+            "buffers": self._gathered_bytes() + self._sent_bytes() + self._passing_bytes(),
+        }
+
+    def state_bytes(self) -> dict[str, float]:
+        """Bytes that are there all the time, by kind: ``weights``, ``gradients`` and ``optimizer``."""
         p, gradient = self.parallel, self.job.gradient_bytes
         layers, edges = self._layer_parameters(), self._edge_parameters()
         held = (layers[0] + edges, layers[1])
@@ -101,8 +118,6 @@ class _Stage:
             "weights": of_weight[self.job.precision] * _shared(layers, shards) + _HALF * edges / shards[0],
             "gradients": gradient * _shared(held, p.num_shards if p.shards_gradients else whole),
             "optimizer": _OPTIMIZER * _shared(held, p.num_shards),
-            "activations": self._activation_bytes(),
-            "buffers": self._gathered_bytes() + self._sent_bytes() + self._passing_bytes(),
         }
 
     # --- parameters
@@ -110,10 +125,10 @@ class _Stage:
     def _layer_parameters(self) -> Pair:
         """Of the layers of a stage, those for further tokens included."""
         dense = experts = 0.0
-        for chunk in self.chunks:
-            for mixed, count in self._kinds(chunk):
-                of_layer = self._parameters(mixed)
-                dense, experts = dense + count * of_layer[0], experts + count * of_layer[1]
+        for mixed in (False, True):
+            count = sum(dict(self._kinds(chunk))[mixed] for chunk in self.chunks)
+            of_layer = self._parameters(mixed) if count else (0.0, 0.0)
+            dense, experts = dense + count * of_layer[0], experts + count * of_layer[1]
         return dense + self._num_further * 2 * self.model.hidden**2 / self.parallel.tensor, experts
 
     def _edge_parameters(self) -> float:
@@ -141,6 +156,11 @@ class _Stage:
 
     def _kinds(self, chunk: int) -> tuple[tuple[bool, int], ...]:
         """(has experts, number of layers) of a chunk, layers for further tokens included."""
+        if chunk not in self._counts:
+            self._counts[chunk] = self._counted_kinds(chunk)
+        return self._counts[chunk]
+
+    def _counted_kinds(self, chunk: int) -> tuple[tuple[bool, int], ...]:
         layers = self.layout.layers(self.stage, chunk)
         mixed = self._num_mixed(layers)
         further = self.model.mtp_layers * self.layout.has_output(self.stage, chunk)
@@ -159,12 +179,11 @@ class _Stage:
 
     def _activation_bytes(self) -> float:
         """At the moment of a step when they are most."""
-        order = SCHEDULES[self.job.schedule].order(
-            self.stage, self.parallel.pipeline, self.job.num_microbatches, self.parallel.virtual_stages
-        )
-        kept = np.array([self._kept_bytes(chunk) for chunk in self.chunks])
-        for_weights = np.array([self._weight_bytes(chunk) for chunk in self.chunks])
-        return most_held(order, kept, for_weights)
+        p = self.parallel
+        held = _held_in(self.job.schedule, self.stage, p.pipeline, self.job.num_microbatches, p.virtual_stages)
+        kept = [self._kept_bytes(chunk) for chunk in self.chunks]
+        for_weights = [self._weight_bytes(chunk) for chunk in self.chunks]
+        return float(np.max(held @ np.array(kept + for_weights)))
 
     def _kept_bytes(self, chunk: int) -> float:
         """Of a microbatch in a chunk, from its forward pass on."""
@@ -251,6 +270,12 @@ class _Stage:
         return max([*repeated, _HALF * self.activations.logits * self.has_output])
 
 
+@lru_cache(maxsize=4096)
+def _held_in(schedule: str, stage: int, num_stages: int, num_microbatches: int, num_chunks: int) -> Array:
+    """As ``_held``, of a stage of a schedule; a search of plans asks again and again."""
+    return _held(SCHEDULES[schedule].order(stage, num_stages, num_microbatches, num_chunks), num_chunks)
+
+
 def _shared(parameters: Pair, shards: Pair) -> float:
     return parameters[0] / shards[0] + parameters[1] / shards[1]
 
@@ -269,13 +294,26 @@ def most_held(order: Array, kept: Array, for_weights: Array) -> float:
     Returns:
         In the unit of the amounts.
     """
-    kind, chunk = order[:, 0], order[:, 1]
+    return float(np.max(_held(order, len(kept)) @ np.concatenate([kept, for_weights])))
+
+
+def _held(order: Array, num_chunks: int) -> Array:
+    """int64[M, 2 * chunks]: microbatches that a stage holds of each chunk from FORWARD on, and from INPUT on.
+
+    One row for each moment of a step that is like no other.
+    """
+    kind, chunk = order[:, 0], order[:, 1].astype(np.int64)
     moment = np.cumsum(order[:, 3] == 0) - (order[0, 3] == 0)
-    taken = np.where(kind == FORWARD, kept[chunk], 0.0)
-    freed = np.select(
-        [kind == BACKWARD, kind == INPUT, kind == WEIGHT],
-        [kept[chunk], kept[chunk] - for_weights[chunk], for_weights[chunk]],
-        0.0,
-    )
-    taken_by, freed_by = (np.bincount(moment, weights=amounts) for amounts in (taken, freed))
-    return float(np.max(np.cumsum(taken_by) - np.cumsum(freed_by) + freed_by))
+    taken = _counted(moment, chunk, kind == FORWARD, 2 * num_chunks)
+    freed = _counted(moment, chunk, (kind == BACKWARD) | (kind == INPUT), 2 * num_chunks)
+    for_weights = num_chunks + chunk
+    freed -= _counted(moment, for_weights, kind == INPUT, 2 * num_chunks)
+    freed += _counted(moment, for_weights, kind == WEIGHT, 2 * num_chunks)
+    return np.asarray(np.unique(np.cumsum(taken - freed, axis=0) + freed, axis=0))
+
+
+def _counted(moment: Array, column: Array, are_counted: Array, num_columns: int) -> Array:
+    """int64[M, columns]: how many at each moment."""
+    num_moments = int(moment[-1]) + 1
+    place = moment[are_counted] * num_columns + column[are_counted]
+    return np.bincount(place, minlength=num_moments * num_columns).reshape(num_moments, num_columns)

@@ -1,18 +1,20 @@
 """How a model is split over accelerators, and which accelerator gets which part."""
 
 from math import lcm
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from cluster_sim.core import Problem, Ratio, Spec, raise_problems
 from cluster_sim.tables import Array
 
 Dimension = Literal["tensor", "context", "data", "pipeline"]
+Placed = Literal["tensor", "context", "data", "pipeline", "auto"]
 Sharding = Literal["none", "zero1", "zero2", "zero3", "fsdp", "hsdp"]
 #: From neighbours to the farthest, as Megatron-Core places them.
 DIMENSIONS: tuple[Dimension, ...] = ("tensor", "context", "data", "pipeline")
+_AUTO: tuple[Placed, ...] = ("auto",)
 
 
 class Parallelism(Spec):
@@ -38,7 +40,9 @@ class Parallelism(Spec):
         overlap_tensor_gradients: gradients of inputs are summed over tensor ranks beside the gradients of weights.
         dispatch: a token is sent to ``each_expert`` of its own, or ``each_domain`` once, and passed on inside.
         overlap_experts: dispatch and combine run behind what does not need them: weight gradients and shared experts.
-        order: dimensions from the one whose neighbours are next to each other to the one that strides farthest.
+        order: dimensions from the one whose neighbours are next to each other to the one that strides farthest;
+            ``auto`` for what ``placement`` proposes.
+        domain: accelerators of a scale-up domain, for ``auto``; 0: those of the job's accelerator in the catalogue.
     """
 
     tensor: int = Field(1, ge=1)
@@ -60,14 +64,20 @@ class Parallelism(Spec):
     overlap_tensor_gradients: bool = True
     dispatch: Literal["each_expert", "each_domain"] = "each_expert"
     overlap_experts: bool = False
-    order: tuple[Dimension, ...] = DIMENSIONS
+    order: tuple[Placed, ...] = DIMENSIONS
+    domain: int = Field(0, ge=0)
+
+    @field_validator("order", mode="before")
+    @classmethod
+    def _auto_is_a_word(cls, order: Any) -> Any:
+        return _AUTO if order == "auto" else order
 
     @model_validator(mode="after")
     def _divides(self) -> "Parallelism":
         wanted, stage = ", ".join(DIMENSIONS), f"{self.tensor} x {self.context} x {self.data}"
         problems: list[Problem] = []
-        if sorted(self.order) != sorted(DIMENSIONS):
-            problems.append((("order",), f"expected {wanted} once each, got {', '.join(self.order)}"))
+        if self.order != _AUTO and sorted(self.order) != sorted(DIMENSIONS):
+            problems.append((("order",), f"expected {wanted} once each, or auto, got {', '.join(self.order)}"))
         if self.num_stage_ranks % (self.expert * self.expert_tensor):
             what = f"{self.expert} x expert_tensor {self.expert_tensor}" if self.expert_tensor > 1 else f"{self.expert}"
             problems.append((("expert",), f"{what} does not divide the {stage} tensor, context and data ranks of a "
@@ -132,13 +142,40 @@ class Parallelism(Spec):
         one = self.tensor * self.context
         return lcm(one, self.expert * self.expert_tensor) // one
 
+    @property
+    def is_placed_by_size(self) -> bool:
+        """Whether the order is left to ``placement``."""
+        return self.order == _AUTO
+
+    @property
+    def placement(self) -> tuple[tuple[Dimension, ...], str]:
+        """(the order of the dimensions, why): as given, or from the degrees and the size of a domain.
+
+        Tensor ranks talk in every product and context ranks in every attention, so they sit closest; what pipeline
+        stages send is least, so they are farthest apart. But where groups of tensor and context ranks do not fill
+        domains evenly, some straddle two. With data ranks next to each other every stage has such a group, and all
+        wait for it; with stages next to each other, as many as fill domains evenly, the same few stages have them all.
+        """
+        if not self.is_placed_by_size:
+            return tuple(dimension for dimension in self.order if dimension != "auto"), "as given"
+        inside, domain = self.tensor * self.context, self.domain
+        near = f"tensor {self.tensor} x context {self.context} closest"
+        if not domain or domain % inside == 0 or inside % domain == 0:
+            return DIMENSIONS, f"{near}, whole in domains of {domain}; then data; pipeline, which sends least, farthest"
+        if inside * self.pipeline % domain == 0:
+            why = (
+                f"{near} straddles domains of {domain}; with pipeline {self.pipeline} next, only in the same few stages"
+            )
+            return ("tensor", "context", "pipeline", "data"), why
+        return DIMENSIONS, f"{near} straddles domains of {domain} in any order; then data; pipeline farthest"
+
     # --- groups; those of some data ranks only, where ``data``, int64[...], is given: whole units
 
     def stage_ranks(self, stage: int, data: Array | None = None) -> Array:
         """int32[data, context, tensor]: the accelerators of a pipeline stage."""
         sizes = {name: getattr(self, name) for name in DIMENSIONS}
         stride, strides = 1, {}
-        for dimension in self.order:
+        for dimension in self.placement[0]:
             strides[dimension] = stride
             stride *= sizes[dimension]
         places = [np.arange(self.data) if data is None else data, np.arange(self.context), np.arange(self.tensor)]
