@@ -15,6 +15,8 @@ from cluster_sim.workload import Algorithms, Experts, Job, Latent, Model, Parall
 _VOCABULARY_UNIT = 128
 #: What is recomputed first where memory is short: it has no products.
 _CHEAP = ("norm", "activation")
+#: Parameters that are reduced together: in parts, so that reductions can overlap; or all at once, where they do not.
+_BUCKET, _WHOLE = 40_000_000, 2**40
 #: Schedules in which each rank holds a chunk of layers for each of two ways.
 _TWO_WAY = ("dualpipe",)
 
@@ -112,6 +114,7 @@ def _parallelism(row: MeasuredStep, hints: Hints, software: Software) -> tuple[P
         expert_tensor=hints.expert_tensor or 1, virtual_stages=chunks,
         edges_are_layers=row.pipeline > 1 and row.layers % (row.pipeline * chunks) > 0,
         sequence=row.tensor > 1 if sequence is None else sequence, sharding=sharding, shard=shard,
+        bucket_parameters=_BUCKET if sharding in software.overlapped else _WHOLE,
         overlap_gradients=sharding in software.overlapped, overlap_parameters=software.gathers_ahead,
         overlap_tensor_ratio=_hidden_ratio(row, hints, software),
         dispatch="each_domain" if hints.has_deep_dispatch else "each_expert",

@@ -5,7 +5,10 @@ import pytest
 
 from cluster_sim.collectives import NETWORKS, Groups, Library
 
-SOFTWARE = Library(launch_s=8e-6, inside_step_s=1e-6, across_step_s=10e-6, inside_peer_s=2e-6, across_peer_s=5e-6)
+SOFTWARE = Library(
+    launch_s=8e-6, inside_step_s=1e-6, across_step_s=10e-6, inside_tree_s=3e-6, across_tree_s=20e-6, inside_peer_s=2e-6,
+    across_peer_s=5e-6,
+)  # fmt: skip
 
 
 def groups(num_domains, per_domain):
@@ -24,6 +27,11 @@ def groups(num_domains, per_domain):
 )  # fmt: skip
 def test_two_domains_of_eight(operation, expected_s):
     assert SOFTWARE.overhead_s(operation, groups(2, 8)) == pytest.approx(expected_s)
+
+
+def test_all_reduces_over_many_domains_go_up_and_down_a_tree():
+    """32 domains: 5 levels and 7 ranks of a chain, twice, instead of 31 steps and 224."""
+    assert SOFTWARE.overhead_s("all_reduce", groups(32, 8)) == pytest.approx(8e-6 + 2 * (7 * 3e-6 + 5 * 20e-6))
 
 
 def test_one_domain_has_no_steps_over_the_network_and_one_rank_has_none_at_all():
