@@ -13,6 +13,7 @@ class ModelFacts(Spec):
             model has none.
         mtp_layers: layers that predict further tokens in training.
         expert_every: of the layers behind the leading dense ones, every so manyth has experts; 0: not said.
+        activation_passes: as in ``workload.Experts``; 0: one kernel.
         window: tokens that a query attends to in layers with a window; 0: none has one.
         window_every: of so many layers the last has no window.
     """
@@ -26,5 +27,6 @@ class ModelFacts(Spec):
     value_head: int = 0
     mtp_layers: int = 0
     expert_every: int = 0
+    activation_passes: int = 0
     window: int = 0
     window_every: int = 1

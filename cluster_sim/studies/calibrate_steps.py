@@ -158,7 +158,7 @@ class _Problem:
     Attributes:
         jobs: of the rows that were simulated.
         rows: what their simulation said.
-        compute_s: float64[R], what ``busiest_s`` says of them as simulated.
+        own_s: float64[R], what ``_own_s`` says of them as simulated.
         weight: float64[R].
         names: of the figures.
         start: float64[n], as simulated.
@@ -166,7 +166,7 @@ class _Problem:
 
     jobs: tuple[Job, ...]
     rows: tuple[Row, ...]
-    compute_s: Array
+    own_s: Array
     weight: Array
     names: tuple[str, ...]
     start: Array
@@ -179,7 +179,7 @@ class _Problem:
         names = tuple(_EXPECTED)
         return cls(
             jobs=tuple(job for job, _ in pairs), rows=tuple(row for _, row in pairs),
-            compute_s=np.array([busiest_s(job) for job, _ in pairs]),
+            own_s=np.array([_own_s(job, row) for job, row in pairs]),
             weight=np.array([families.count(name) ** -0.5 for name in families]), names=names,
             start=np.array([reached.figures[name].typical for name in names]),
         )  # fmt: skip
@@ -208,10 +208,9 @@ class _Problem:
         figures = dict(zip(self.names, values.tolist(), strict=True))
         reached = _changed(self.jobs[0].reached, figures)
         times = []
-        for job, row, before_s in zip(self.jobs, self.rows, self.compute_s.tolist(), strict=True):
-            more_s = busiest_s(job.model_copy(update={"kernels": reached})) - before_s
-            idle = row["bubble_s"] / row["compute_s"] if row["compute_s"] else 0.0
-            times.append(row["predicted_s"] + more_s * (1 + idle))
+        for job, row, before_s in zip(self.jobs, self.rows, self.own_s.tolist(), strict=True):
+            more_s = _own_s(job.model_copy(update={"kernels": reached}), row) - before_s
+            times.append(row["predicted_s"] + more_s)
         return np.array([max(time_s, 1e-9) for time_s in times])
 
     def _loss(self, values: Array) -> float:
@@ -223,6 +222,12 @@ class _Problem:
             for value, (expected, strength, _) in zip(values.tolist(), _EXPECTED.values(), strict=True)
         )
         return float((self.weight * np.log1p((error / _SCALE) ** 2)).sum() + held)
+
+
+def _own_s(job: Job, row: Row) -> float:
+    """What the figures decide of a step: the busiest stage's compute, the bubble beside it, and what comes once."""
+    idle_ratio = row["bubble_s"] / row["compute_s"] if row["compute_s"] else 0.0
+    return busiest_s(job) * (1 + idle_ratio) + job.roofline().step_s
 
 
 #: Text of the file that holds all generations.

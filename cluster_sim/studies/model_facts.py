@@ -69,8 +69,11 @@ def _said(notes: str) -> dict[str, int]:
 
 def facts_of(row: MeasuredStep, beside: Facts) -> tuple[ModelFacts, tuple[str, ...]]:
     """(facts about the model of a row, what of them is assumed)."""
-    known = beside.get(row.model) or _catalogued(row.model)
+    catalogued = _catalogued(row.model)
+    known = beside.get(row.model) or catalogued
     facts, assumed = known or _guessed(row), () if known else (_guess_told(row),)
+    if catalogued and not facts.activation_passes:  # no table has a column for it
+        facts = facts.model_copy(update={"activation_passes": catalogued.activation_passes})
     if row.attention == "mla" and not facts.kv_rank:
         facts = facts.model_copy(update={**_LATENT, "value_head": row.head_dim or 128})
         assumed = (*assumed, "widths of latent attention as in DeepSeek-V3")

@@ -9,8 +9,18 @@ from typing import Literal
 
 from cluster_sim.workload.parallel import Sharding
 
+#: Share of tensor-parallel communication that is hidden at most: pieces of products are slower than whole ones.
+_MOST_HIDDEN = 0.75
 #: How tensor-parallel communication is hidden.
 TensorOverlap = Literal["none", "backward", "chunks"]
+
+
+def chunked_ratio(tensor: int) -> float:
+    """Share that is hidden where products and their communication are cut into a piece for each tensor rank.
+
+    All pieces but one, and never more than was seen in runs of H100.
+    """
+    return min(1 - 1 / tensor, _MOST_HIDDEN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +58,7 @@ class Software:
 
     def hidden_ratio(self, tensor: int) -> float:
         """Share of the tensor-parallel communication around products that is hidden behind them."""
-        return 1 - 1 / tensor if self.tensor_overlap == "chunks" else 0.0
+        return chunked_ratio(tensor) if self.tensor_overlap == "chunks" else 0.0
 
 
 #: Gradients accumulated and reduced in 32 bit (the default with bf16); both overlaps are flags that its own runs set.

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from cluster_sim.catalogue import ModelFacts, accelerator
 from cluster_sim.studies.machines import CATALOGUED
 from cluster_sim.studies.measured_steps import MeasuredStep
-from cluster_sim.studies.software import Software
+from cluster_sim.studies.software import Software, chunked_ratio
 from cluster_sim.studies.step_notes import Hints
 from cluster_sim.workload import Algorithms, Experts, Job, Latent, Model, Parallelism
 
@@ -28,8 +28,6 @@ def job_of(
     parallelism, split_told = _parallelism(row, hints, software)
     precision = row.precision or hints.precision
     told = [*split_told, *([] if precision else ["precision bf16"])]
-    if row.micro_batch is None:
-        told.append("micro batch 1")
     fields: dict[str, Any] = {
         "accelerators": row.num_accelerators, "accelerator": CATALOGUED[row.accelerator],
         "model": _model(row, software, facts), "parallelism": parallelism, "global_batch": row.global_batch,
@@ -37,8 +35,25 @@ def job_of(
         "precision": precision or "bf16", "launches": _launches(row, hints, software),
         "gradients": software.gradients, "algorithms": Algorithms(network=network or "infiniband", fuse="tensor"),
     }  # fmt: skip
-    job, recompute_told = _recomputing(fields, _recomputed(row, hints))
+    ways = _recomputed(row, hints)
+    if row.micro_batch is None:
+        fields["micro_batch"] = next(
+            (size for size in _micro_batches(row) if not _checked({**fields, **ways[0][0], "micro_batch": size})[1]), 1
+        )
+        told.append(f"micro batch {fields['micro_batch']}")
+    job, recompute_told = _recomputing(fields, ways)
     return job, (*told, *recompute_told)
+
+
+def _micro_batches(row: MeasuredStep) -> list[int]:
+    """Sizes to be tried where the row does not say, largest first.
+
+    With a pipeline 1, for the bubble; without one nothing is gained by microbatches, so as much as memory holds.
+    """
+    if row.pipeline > 1:
+        return [1]
+    sequences = row.global_batch // row.data
+    return [size for size in (8, 4, 2, 1) if sequences % size == 0]
 
 
 def _recomputing(fields: dict[str, Any], ways: list[tuple[dict[str, Any], str]]) -> tuple[Job, tuple[str, ...]]:
@@ -93,6 +108,7 @@ def _experts(row: MeasuredStep, facts: ModelFacts) -> Experts | None:
     return Experts(
         count=row.experts, per_token=row.experts_per_token, width=row.expert_ffn_hidden, shared=row.shared_experts,
         first_dense=row.dense_layers if every == 1 else 0, every=every,
+        activation_passes=facts.activation_passes or 3,
     )  # fmt: skip
 
 
@@ -133,7 +149,7 @@ def _most_chunks(row: MeasuredStep, software: Software) -> int:
 
 def _hidden_ratio(row: MeasuredStep, hints: Hints, software: Software) -> float:
     """Said to be overlapped: in as many pieces as there are tensor ranks, all but one of them behind products."""
-    return 1 - 1 / row.tensor if hints.hides_tensor else software.hidden_ratio(row.tensor)
+    return chunked_ratio(row.tensor) if hints.hides_tensor else software.hidden_ratio(row.tensor)
 
 
 def _sharding(row: MeasuredStep, hints: Hints) -> tuple[Any, int, list[str]]:

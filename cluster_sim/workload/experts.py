@@ -18,6 +18,8 @@ class Experts(Spec):
         shared: experts of ``width`` that every token goes to besides.
         first_dense: leading layers with a dense MLP.
         every: of the layers behind those, the every-th have experts, beginning with number ``every``; 1: all.
+        activation_passes: arrays of the inner width that the activation reads and writes forward: 3 in one kernel, more
+            where it is written operation by operation.
         popularity: exponent of Zipf's law by which tokens choose experts, drawn anew for each layer; 0: all alike. It
             skews what is sent; ranks compute as long as with even loads, as with copies of popular experts.
     """
@@ -28,6 +30,7 @@ class Experts(Spec):
     shared: int = Field(0, ge=0)
     first_dense: int = Field(0, ge=0)
     every: int = Field(1, ge=1)
+    activation_passes: int = Field(3, ge=3)
     popularity: float = Field(0.0, ge=0, le=10)
 
     @model_validator(mode="after")

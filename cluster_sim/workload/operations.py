@@ -239,7 +239,7 @@ class _Shape:
         launches = 1 + local / _GROUPED
         products = _joined(
             self.product(rows, model.hidden, 2 * width, local, launches),
-            self._again("activation", self._activation(rows * local * width)),
+            self._again("activation", self._activation(rows * local * width, passes=experts.activation_passes)),
             self.product(rows, width, model.hidden, local, launches),
         )
         sorting = _stream(2 * rows * local * model.hidden * _HALF, 2)
@@ -302,14 +302,18 @@ class _Shape:
         values = self.own_tokens * self.model.hidden * _HALF
         return Work((Stream(2 * values),), (Stream(3 * values, 2),))
 
-    def _activation(self, values: float, is_gated: bool = True) -> Work:
+    def _activation(self, values: float, is_gated: bool = True, passes: int = 3) -> Work:
         """In one kernel each way: what comes in and the result; backward both gradients besides.
 
-        Gated, and operation by operation: five reads and writes for three, and backward thirteen for five.
+        Gated, and operation by operation: five reads and writes for three, and backward thirteen for five. With more
+        ``passes`` than three as many reads and writes, and backward in proportion.
         """
         if not is_gated:
             return _stream(2 * values * _HALF, 1)
-        return Work((Stream(3 * values * _HALF, 1, 5 / 3),), (Stream(5 * values * _HALF, 1, 13 / 5),))
+        more = passes / 3
+        return Work(
+            (Stream(3 * more * values * _HALF, more, 5 / 3),), (Stream(5 * more * values * _HALF, more, 13 / 5),)
+        )
 
     def _residual(self) -> Work:
         """Bias, dropout and sum: two read, one written; backward one read, one written."""
