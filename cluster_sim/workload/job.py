@@ -93,6 +93,11 @@ class Algorithms(Spec):
         return AUTO in self.chosen.values()
 
 
+def _width_of(model: Model) -> str:
+    """What ranks that share an expert would have to divide."""
+    return f"experts are {model.experts.width} wide, no multiple of it" if model.experts else "the model has no experts"
+
+
 class Job(Spec):
     """One training job.
 
@@ -289,13 +294,19 @@ class Job(Spec):
             (m.heads % p.tensor == 0, "parallelism.tensor", f"heads {m.heads} is not a multiple of tensor {p.tensor}"),
             (m.num_kv_heads % p.tensor == 0, "parallelism.tensor",
              f"kv_heads {m.num_kv_heads} is not a multiple of tensor {p.tensor}"),
+            (m.sequence % p.context == 0, "parallelism.context",
+             f"sequence {m.sequence} is not a multiple of context {p.context}"),
+            (p.expert_tensor == 1 or bool(m.experts and m.experts.width % p.expert_tensor == 0),
+             "parallelism.expert_tensor",
+             f"is {p.expert_tensor}, but {_width_of(m)}"),
             (p.expert == 1 or bool(experts), "parallelism.expert", f"is {p.expert}, but the model has no experts"),
             (not experts or p.tensor == 1 or p.sequence, "parallelism.sequence",
              "experts behind tensor parallelism need it: tokens are split over the tensor ranks"),
             (not experts or experts % p.expert == 0, "parallelism.expert",
              f"experts {experts} is not a multiple of expert {p.expert}"),
-            (self.num_microbatches <= MOST_MICROBATCHES, "global_batch",
-             f"{self.num_microbatches} microbatches a step are too many; at most {MOST_MICROBATCHES}"),
+            (self.num_microbatches * p.virtual_stages <= MOST_MICROBATCHES, "global_batch",
+             f"{self.num_microbatches} microbatches x virtual_stages {p.virtual_stages} are too many passes of a step; "
+             f"at most {MOST_MICROBATCHES}"),
             (self.global_batch % rows == 0, "global_batch",
              f"{self.global_batch} is not a multiple of micro_batch {self.micro_batch} x data {p.data}"),
         ]  # fmt: skip
@@ -303,7 +314,7 @@ class Job(Spec):
 
     def _unschedulable(self) -> list[Problem]:
         p = self.parallelism
-        if not 1 <= self.num_microbatches <= MOST_MICROBATCHES:
+        if not 1 <= self.num_microbatches * p.virtual_stages <= MOST_MICROBATCHES:
             return []
         try:
             SCHEDULES[self.schedule].order(0, p.pipeline, self.num_microbatches, p.virtual_stages)

@@ -186,6 +186,8 @@ class _Search:
             return "tensor x context x pipeline does not divide the accelerators"
         if model.heads % tensor or model.num_kv_heads % tensor:
             return "tensor does not divide the heads"
+        if model.sequence % context:
+            return "context does not divide the sequence"
         if model.experts and tensor > 1 and not self.job.parallelism.sequence:
             return "experts behind tensor parallelism need sequence parallelism"
         return ""
@@ -197,6 +199,8 @@ class _Search:
         model = self.model
         if split.expert > 1 and not (model.experts and model.experts.count % split.expert == 0):
             return "expert does not divide the experts"
+        if split.expert_tensor > 1 and not (model.experts and model.experts.width % split.expert_tensor == 0):
+            return "expert_tensor does not divide the experts' width"
         if split.tensor * split.context * split.data % (split.expert * split.expert_tensor):
             return "expert x expert_tensor does not divide the ranks of a stage"
         return ""

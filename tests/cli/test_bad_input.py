@@ -725,3 +725,19 @@ def test_sizes_are_checked_although_a_name_beside_them_is_wrong(tmp_path):
         load_config(path)
     fields = [line.split(": ")[1] for line in caught.value.problems]
     assert fields == ["job.accelerators", "job.accelerator", "job.global_batch"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "place", "words"),
+    [
+        (DATA_KEY + "\n    context: 3", "19: job.parallelism.context", ("sequence 256", "context 3")),
+        (DATA_KEY + "\n    expert_tensor: 2", "19: job.parallelism.expert_tensor", ("2", "no experts")),
+        (DATA_KEY + "\n    sharding: hsdp\n    shard: 5", "20: job.parallelism.shard", ("5", "divisor above 1")),
+        (DATA_KEY + "\n    shard: 4", "19: job.parallelism.shard", ("sharding is not hsdp",)),
+    ],
+)
+def test_degrees_that_cannot_be_are_told_with_their_line(refused, tmp_path, edit, place, words):
+    found = refused("run", write_small(tmp_path, (DATA_KEY, edit)).name)
+    (line,) = [problem for problem in found if problem.startswith(f"small.yaml:{place}")]
+    for word in words:
+        assert word in line
