@@ -24,7 +24,7 @@ from cluster_sim.studies.model_facts import facts_beside
 from cluster_sim.studies.step_scenario import StepScenario, scenario_of
 from cluster_sim.studies.verify_steps import Progress, Row, simulated
 from cluster_sim.tables import Array
-from cluster_sim.workload import Job, busiest_s
+from cluster_sim.workload import Job, Load, step_ratio
 
 #: What a figure is before anything is measured, how strongly it is held there, and the most it can be.
 _EXPECTED: dict[str, tuple[float, float, float]] = {
@@ -156,7 +156,7 @@ class _Problem:
     """What the fit of one generation makes small.
 
     Attributes:
-        jobs: of the rows that were simulated.
+        loads: of the rows that were simulated.
         rows: what their simulation said.
         own_s: float64[R], what ``_own_s`` says of them as simulated.
         weight: float64[R].
@@ -164,7 +164,7 @@ class _Problem:
         start: float64[n], as simulated.
     """
 
-    jobs: tuple[Job, ...]
+    loads: tuple[Load, ...]
     rows: tuple[Row, ...]
     own_s: Array
     weight: Array
@@ -176,10 +176,10 @@ class _Problem:
         pairs = [(_job(step), row) for step, row in zip(steps, rows, strict=True) if row.get("predicted_s")]
         families = [row["source_family"] for _, row in pairs]
         reached = pairs[0][0].reached
-        names = tuple(_EXPECTED)
+        names, loads = tuple(_EXPECTED), tuple(Load.of(job) for job, _ in pairs)
         return cls(
-            jobs=tuple(job for job, _ in pairs), rows=tuple(row for _, row in pairs),
-            own_s=np.array([_own_s(job, row) for job, row in pairs]),
+            loads=loads, rows=tuple(row for _, row in pairs),
+            own_s=np.array([_own_s(load, row, reached) for load, (_, row) in zip(loads, pairs, strict=True)]),
             weight=np.array([families.count(name) ** -0.5 for name in families]), names=names,
             start=np.array([reached.figures[name].typical for name in names]),
         )  # fmt: skip
@@ -206,11 +206,10 @@ class _Problem:
     def _times(self, values: Array) -> Array:
         """float64[R]: what the rows would take."""
         figures = dict(zip(self.names, values.tolist(), strict=True))
-        reached = _changed(self.jobs[0].reached, figures)
+        reached = _changed(self.loads[0].job.reached, figures)
         times = []
-        for job, row, before_s in zip(self.jobs, self.rows, self.own_s.tolist(), strict=True):
-            more_s = _own_s(job.model_copy(update={"kernels": reached}), row) - before_s
-            times.append(row["predicted_s"] + more_s)
+        for load, row, before_s in zip(self.loads, self.rows, self.own_s.tolist(), strict=True):
+            times.append(row["predicted_s"] + _own_s(load, row, reached) - before_s)
         return np.array([max(time_s, 1e-9) for time_s in times])
 
     def _loss(self, values: Array) -> float:
@@ -224,10 +223,11 @@ class _Problem:
         return float((self.weight * np.log1p((error / _SCALE) ** 2)).sum() + held)
 
 
-def _own_s(job: Job, row: Row) -> float:
+def _own_s(load: Load, row: Row, reached: Compute) -> float:
     """What the figures decide of a step: the busiest stage's compute, the bubble beside it, and what comes once."""
     idle_ratio = row["bubble_s"] / row["compute_s"] if row["compute_s"] else 0.0
-    return busiest_s(job) * (1 + idle_ratio) + job.roofline().step_s
+    once_s = reached.step_overhead.typical * step_ratio(load.job.launches)
+    return load.busiest_s(reached) * (1 + idle_ratio) + once_s
 
 
 #: Text of the file that holds all generations.

@@ -1,7 +1,7 @@
 """Model, plan, schedule: what a training job computes and sends, task by task."""
 
 from cluster_sim.workload.assemble import assemble
-from cluster_sim.workload.busy import busiest_s
+from cluster_sim.workload.busy import Load
 from cluster_sim.workload.cluster import Wanted, plan_jobs
 from cluster_sim.workload.experts import Experts
 from cluster_sim.workload.job import MOST_ACCELERATORS, Algorithms, Job
@@ -17,7 +17,7 @@ from cluster_sim.workload.plan import plan
 from cluster_sim.workload.plan_space import PlanSpace, Split, job_with, unchecked_job_with
 from cluster_sim.workload.program import PHASES, Program
 from cluster_sim.workload.replicas import Replicas, runs_of, split
-from cluster_sim.workload.roofline import Roofline
+from cluster_sim.workload.roofline import Roofline, step_ratio
 from cluster_sim.workload.schedules import BACKWARD, FORWARD, INPUT, SCHEDULES, WEIGHT
 from cluster_sim.workload.search import Found, search
 from cluster_sim.workload.segments import Segment, fuse
@@ -41,6 +41,7 @@ __all__ = [
     "Latent",
     "LayerTimes",
     "Layout",
+    "Load",
     "Model",
     "Parallelism",
     "PlanSpace",
@@ -53,7 +54,6 @@ __all__ = [
     "Wanted",
     "assemble",
     "beside",
-    "busiest_s",
     "fullest_stage",
     "fuse",
     "job_with",
@@ -64,6 +64,7 @@ __all__ = [
     "search",
     "split",
     "stages_memory_bytes",
+    "step_ratio",
     "steps_of",
     "unchecked_job_with",
 ]

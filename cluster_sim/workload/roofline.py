@@ -64,6 +64,11 @@ _BACKWARD = 1.2
 _LAYER_TENSORS, _COPY_S = 12, 9.5e-6
 
 
+def step_ratio(launches: Launches) -> float:
+    """Share of a generation's step overhead that a step has."""
+    return _HABITS[launches].step
+
+
 @dataclass(frozen=True, slots=True)
 class PieceTimes:
     """Seconds of a piece of a layer.
