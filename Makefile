@@ -11,7 +11,7 @@ test: .venv/dev
 	$(BIN)/python -m pytest
 
 verify: .venv/dev
-	$(BIN)/python -m pytest tests/verification -s
+	CLUSTER_SIM_VERIFY=full $(BIN)/python -m pytest tests/verification -s
 
 lint: .venv/dev
 	$(BIN)/ruff check .
