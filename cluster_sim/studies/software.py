@@ -39,6 +39,7 @@ class Software:
         graphs_from: generation of accelerators from which on steps without a pipeline run as CUDA graphs; "" for none.
         network: kind of network of its runs, where a table does not name it; "" for unknown.
         most_chunks: of a pipeline stage, where a table does not say: as many as divide its layers, up to this.
+        sends_once: tokens cross the network once for each server, and are passed on inside.
         pads_vocabulary: to a multiple of 128 times the tensor ranks.
         is_known: whether the family of the row names it.
     """
@@ -53,6 +54,7 @@ class Software:
     graphs_from: Literal["", "blackwell"] = ""
     network: str = ""
     most_chunks: int = 1
+    sends_once: bool = False
     pads_vocabulary: bool = True
     is_known: bool = True
 
@@ -99,7 +101,8 @@ _PROGRAMS = {
     ),
     # Compiled whole: collectives are scheduled beside products, cuDNN attention.
     "xla": Software("XLA", launches="graph", gradients="bf16", pads_vocabulary=False),
-    "hai-llm": Software("HAI-LLM", pads_vocabulary=False),
+    # Tokens go to few servers, once each, and on by NVLink [DeepSeek-V3 2024, sec. 3.2.2].
+    "hai-llm": Software("HAI-LLM", sends_once=True, pads_vocabulary=False),
 }  # fmt: skip
 #: Families of sources, and words in notes, by the program that they stand for.
 _FAMILIES = {

@@ -133,7 +133,7 @@ def _parallelism(row: MeasuredStep, hints: Hints, software: Software) -> tuple[P
         bucket_parameters=_BUCKET if sharding in software.overlapped else _WHOLE,
         overlap_gradients=sharding in software.overlapped, overlap_parameters=software.gathers_ahead,
         overlap_tensor_ratio=_hidden_ratio(row, hints, software),
-        dispatch="each_domain" if hints.has_deep_dispatch else "each_expert",
+        dispatch="each_domain" if hints.has_deep_dispatch or software.sends_once else "each_expert",
         overlap_tensor_gradients=software.tensor_overlap != "none", overlap_experts=hints.hides_experts,
     )  # fmt: skip
     return split, tuple(told)

@@ -1,8 +1,8 @@
 """Published training steps against simulated ones. Rows of the split "test" have set no figure.
 
 By default all rows of the three smallest families and a sample of the others are simulated; CLUSTER_SIM_VERIFY=full
-simulates the whole table, as ``make verify`` does. What is reached, and why not more, stands in the README, "How good are
-the step times?".
+simulates the whole table, as ``make verify`` does. What is reached, and why not more, stands in the README, "How good
+are the step times?".
 """
 
 import os
