@@ -77,11 +77,13 @@ def _content(job: Job, layout: Layout, stage: int) -> _Content:
 
 def _content_s(job: Job, content: _Content, plain: Roofline, repeating: Roofline) -> float:
     """One microbatch forward and backward."""
-    total_s = 0.0
+    total_s, parallel = 0.0, job.parallelism
     for kind, count in content.layers:
         pieces = (repeating if kind.recompute == "selective" else plain).pieces(kind.layer).values()
         again_s = sum(piece.forward_s for piece in pieces) if kind.recompute == "full" else 0.0
-        total_s += count * (sum(map(_both_s, pieces)) + again_s)
+        gathers = 3 if kind.recompute == "full" else 2
+        unpack_s = gathers * plain.unpack_s(parallel.num_replicas) if parallel.sharding == "zero3" else 0.0
+        total_s += count * (sum(map(_both_s, pieces)) + again_s + unpack_s)
     if content.inputs:
         total_s += content.inputs * _both_s(plain.embedding())
     if content.outputs:

@@ -69,7 +69,7 @@ class LayerWriter:
         """The output layer, forward or backward."""
         if kind == FORWARD:
             self.writer.wait(self.comm.enter)
-            self.writer.compute(piece.forward_s)
+            self.writer.compute(piece.forward_s, self.comm.enter_beside)
         else:
             self._gradients(piece, kind, NONE, self.comm.summed)
 
@@ -110,10 +110,9 @@ class LayerWriter:
         elif self.parallel.overlap_experts:
             write.compute(seconds_of(shared), collective)
         else:
-            write.wait(self.comm.enter)
+            write.wait_for((self.comm.enter, self.comm.enter_beside))
             write.compute(seconds_of(shared))
-            write.wait(self.comm.leave)
-            write.wait(collective)
+            write.wait_for((self.comm.leave, self.comm.leave_beside, collective))
 
     def _with_context(self, core_s: float, collective: int) -> None:
         """Attention with keys and values of other ranks: behind what is there already, or once all are there."""

@@ -13,6 +13,8 @@ JOBS = {
     "interleaved": {"schedule": "interleaved", "virtual_stages": 2},
     "two ways": {"schedule": "dualpipe", "virtual_stages": 2}, "halves": {"schedule": "zb-h1"},
     "uneven": {"pipeline": 4, "data": 2, "layers": 10, "edges_are_layers": True}, "further tokens": {"mtp_layers": 1},
+    "each tensor gathered": {"sharding": "zero3"},
+    "each tensor gathered, full recomputation": {"sharding": "zero3", "recompute": "full", "recompute_layers": 2},
 }  # fmt: skip
 
 
