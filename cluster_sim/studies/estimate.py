@@ -127,7 +127,10 @@ class Estimator:
             key = (*key, split.pipeline, split.data)
         if key not in self._layers:
             ranks = self.ranks(job)
-            times = LayerTimes(job, lambda operation, of, size: self.costs.seconds(operation, ranks[of], size))
+            num_domains = len(np.unique(self.fabric.endpoint_domain[ranks["expert"]]))
+            times = LayerTimes(
+                job, lambda operation, of, size: self.costs.seconds(operation, ranks[of], size), num_domains
+            )
             every = (FORWARD, BACKWARD, *((INPUT, WEIGHT) if halved else ()))
             self._layers[key] = {kind: self._table(job, times, kind) for kind in every}
         return self._layers[key]

@@ -14,7 +14,7 @@ from cluster_sim.workload.job import Job
 from cluster_sim.workload.layers import LayerWriter
 from cluster_sim.workload.program import REDUCE_PHASE, Program
 from cluster_sim.workload.replicas import Replicas
-from cluster_sim.workload.roofline import PieceTimes, Roofline
+from cluster_sim.workload.roofline import Roofline
 from cluster_sim.workload.schedules import BACKWARD, FORWARD, WEIGHT
 from cluster_sim.workload.segments import Writer
 
@@ -187,9 +187,9 @@ class _Stage:
 
     def _item(self, layers: LayerWriter, item: _Item, kind: int) -> None:
         if item.layer == _INPUT:
-            layers.writer.compute(_seconds(self.plain.embedding(), kind))
+            layers.writer.compute(self.plain.embedding().seconds(kind))
         elif item.layer == _OUTPUT:
-            self._output(layers, kind)
+            layers.output(self.plain, kind)
         elif kind == FORWARD:
             layers.forward(self.plain.pieces(item.layer), item.layer)
         else:
@@ -197,24 +197,6 @@ class _Stage:
             if item.repeats and kind != WEIGHT:
                 layers.forward(self.plain.pieces(item.layer), item.layer)
             layers.backward(pieces, item.layer, kind)
-
-    def _output(self, layers: LayerWriter, kind: int) -> None:
-        """The output layer, and the layers for further tokens with one each."""
-        write, last = layers.writer, self.job.model.layers - 1
-        for further in range(self.job.model.mtp_layers + 1):
-            if further and kind == FORWARD:
-                write.compute(self.plain.mtp().forward_s)
-                layers.forward(self.plain.pieces(last), last)
-            elif further:
-                layers.backward(self.plain.pieces(last), last, kind)
-                write.compute(_seconds(self.plain.mtp(), kind))
-            layers.head(self.plain.head(), kind)
-
-
-def _seconds(piece: PieceTimes, kind: int) -> float:
-    if kind == FORWARD:
-        return piece.forward_s
-    return {BACKWARD: piece.backward_s, WEIGHT: piece.weight_s}.get(kind, piece.input_s)
 
 
 def _tie_embeddings(program: Program, domain: Array) -> None:
