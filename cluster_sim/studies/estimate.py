@@ -127,7 +127,7 @@ class Estimator:
             key = (*key, split.pipeline, split.data)
         if key not in self._layers:
             ranks = self.ranks(job)
-            num_domains = len(np.unique(self.fabric.endpoint_domain[ranks["expert"]]))
+            num_domains = self.num_domains(ranks["expert"])
             times = LayerTimes(
                 job, lambda operation, of, size: self.costs.seconds(operation, ranks[of], size), num_domains
             )
@@ -145,6 +145,10 @@ class Estimator:
     def _depends_on_strides(self) -> bool:
         """Whether ranks of a layer's collectives lie elsewhere when only pipeline or data degrees change."""
         return self.job.parallelism.order != ("tensor", "context", "data", "pipeline")
+
+    def num_domains(self, ranks: Array) -> int:
+        """Scale-up domains over which int32[n] ranks lie."""
+        return len(np.unique(self.fabric.endpoint_domain[ranks]))
 
     def optimizer_s(self, parameters: float) -> float:
         """The optimiser's step on the parameters of a rank, and what a step takes besides."""
@@ -211,15 +215,16 @@ class _One:
         return np.asarray(found)
 
     def _hide(self, found: dict[str, float]) -> None:
-        """Passes that run together: each computes while the other communicates, but for what stays in a domain.
+        """Passes that run together: each computes while the other communicates, but for what is part of the compute.
 
-        That meets no other traffic and is part of the compute around it.
+        In the middle of the pipeline so are all but those of p+1 microbatches.
         """
-        domain = self.shared.fabric.endpoint_domain
-        groups = (("tp", "tensor"), ("cp", "context"), ("ep", "expert"))
-        hidden = [name for name, of in groups if len(np.unique(domain[self.ranks[of]])) > 1]
+        hidden = ["tp", "cp", "ep"]
+        if self.job.algorithms.fuse == "tensor" and self.shared.num_domains(self.ranks["tensor"]) == 1:
+            hidden.remove("tp")
         sent_s = sum(found[name] for name in hidden)
-        left = max(0.0, sent_s - found["compute"]) / sent_s if sent_s else 0.0
+        joined = max(0.0, 1 - (self.split.pipeline + 1) / self.num)
+        left = 1 - joined * min(found["compute"] / sent_s, 1.0) if sent_s else 0.0
         for name in hidden:
             found[name] *= left
 

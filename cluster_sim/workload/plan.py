@@ -135,7 +135,7 @@ class _Stage:
             members = items[first : last + 1]
             bucket = Bucket(sum(i.bucket.dense for i in members), sum(i.bucket.experts for i in members))
             label = f"bucket {chunk}.{number}"
-            gathers[last if self.parallel.shards_parameters else first] = self.replication.gather(label, bucket)
+            gathers[first] = self.replication.gather(label, bucket)
             reduces[first] = self.replication.reduce(label, bucket)
         p = self.parallel
         if not (p.shards_parameters or p.gathers_ahead):
