@@ -32,7 +32,8 @@ def layer_collectives(program: Program, lane: int, domain: Array) -> LayerCollec
     found = exchanges(program.job, groups["expert"].num_domains)
 
     def add(one: Exchange) -> int:
-        return program.add(one.name, one.kind, one.operation, lane, groups[one.among], one.size_bytes, PIPELINE_PHASE)
+        among, amount = groups[one.among], one.size_bytes
+        return program.add(one.name, one.kind, one.operation, lane, among, amount, PIPELINE_PHASE, one.is_beside)
 
     rows = {name: add(one) for name, one in found.items() if name != "tokens"}
     rows.setdefault("context_back", rows["context"])

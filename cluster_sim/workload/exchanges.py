@@ -19,6 +19,7 @@ class Exchange(NamedTuple):
         operation: as in the registry of collectives.
         among: who takes part: ranks of ``tensor``, ``context``, ``expert`` or ``expert_tensor``.
         size_bytes: its buffer.
+        is_beside: runs while others of the lane do; None for what is usual for its kind.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Exchange(NamedTuple):
     operation: str
     among: str
     size_bytes: float
+    is_beside: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class LayerCollectives:
         summed: gradients of inputs.
         context, context_back: keys and values of other context ranks, forward and backward.
         context_sum: gradients of keys and values, where they are gathered.
+        shared_enter, shared_leave: of shared experts, beside the way to the others.
         expert_enter, expert_leave: among the ranks that share an expert.
     """
 
@@ -54,6 +57,8 @@ class LayerCollectives:
     context: int = NONE
     context_back: int = NONE
     context_sum: int = NONE
+    shared_enter: int = NONE
+    shared_leave: int = NONE
     expert_enter: int = NONE
     expert_leave: int = NONE
 
@@ -88,10 +93,15 @@ def _of_tensor(job: Job) -> dict[str, Exchange]:
         name, operation = ("reduce-scatter", "reduce_scatter") if p.sequence else ("all-reduce", "all_reduce")
         return Exchange(f"tp {name}", TP, operation, "tensor", size_bytes * share)
 
-    return {
+    found = {
         "enter": enter(1 - hidden), "enter_beside": enter(hidden), "leave": leave(1 - hidden),
         "leave_beside": leave(hidden), "again": enter(1.0), "summed": leave(1.0),
     }  # fmt: skip
+    if p.overlap_experts and job.model.experts and job.model.experts.shared:
+        found["shared_enter"], found["shared_leave"] = (
+            one._replace(is_beside=True) for one in (enter(1.0), leave(1.0))
+        )
+    return found
 
 
 def _of_context(job: Job) -> dict[str, Exchange]:

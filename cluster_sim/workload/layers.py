@@ -81,7 +81,7 @@ class LayerWriter:
             self.writer.wait(self.comm.enter)
             self.writer.compute(piece.forward_s, self.comm.enter_beside)
         else:
-            self._gradients(piece, kind, NONE, self.comm.summed)
+            self._gradients(piece, kind, self.comm.again, self.comm.summed)
 
     def _mixture_forward(self, pieces: Pieces, layer: int) -> None:
         write, comm = self.writer, self.comm
@@ -118,10 +118,10 @@ class LayerWriter:
         if shared is None:
             write.wait(collective)
         elif self.parallel.overlap_experts:
-            write.compute(shared.seconds(kind), collective)
+            write.compute(shared.seconds(kind), collective, self.comm.shared_enter, self.comm.shared_leave)
         else:
             write.wait_for((self.comm.enter, self.comm.enter_beside))
-            write.compute(shared.seconds(kind))
+            write.compute(shared.seconds(kind), NONE if kind == FORWARD else self.comm.again)
             write.wait_for((self.comm.leave, self.comm.leave_beside, collective))
 
     def _with_context(self, core_s: float, collective: int) -> None:

@@ -133,7 +133,8 @@ class Program:
     ) -> int:  # fmt: skip
         """The row of a new collective; NONE where there is nobody to talk to.
 
-        ``is_beside`` says whether it can run while its lane runs others; None for what is usual for its kind.
+        ``is_beside`` says whether it can run while its lane runs others; None for what is usual for its kind and for
+        the schedule.
         """
         if groups.size == 1:
             return NONE

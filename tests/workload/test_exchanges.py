@@ -41,6 +41,22 @@ def test_a_token_goes_once_to_each_domain_that_has_one_of_its_experts():
     assert exchanges(moe_job(dispatch="each_domain"), 1)["tokens"] == exchanges(moe_job(), 1)["tokens"]
 
 
+def test_shared_experts_are_entered_and_left_also_where_they_hide_the_way_to_the_others():
+    """As much, beside or not, but for what is gathered again backward: in 4 layers of a stage for 4 microbatches."""
+    job = JOBS["shared experts"]
+    beside, after = (_tensor_bytes(job, overlaps) for overlaps in (True, False))
+    assert beside == pytest.approx(after - 4 * 4 * exchanges(job, 1)["again"].size_bytes)
+
+
+def _tensor_bytes(job, overlaps):
+    """Of the first stage, all passes of a step."""
+    p = job.parallelism.model_copy(update={"overlap_experts": overlaps})
+    program = plan(job.model_copy(update={"parallelism": p}), DOMAIN)
+    runs = program.num_runs()
+    mine = [n for n, c in enumerate(program.collectives) if c.kind == TP and c.lane == 0]
+    return sum(program.collectives[n].size_bytes * runs[n] for n in mine)
+
+
 def test_what_nobody_sends_is_not_there():
     assert "enter_beside" not in exchanges(small_job(), 1)
     assert "enter" not in exchanges(small_job(sequence=False), 1)
