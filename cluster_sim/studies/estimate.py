@@ -24,6 +24,7 @@ from cluster_sim.workload import (
     LayerTimes,
     Roofline,
     Split,
+    activation_bytes,
     beside,
     unchecked_job_with,
 )
@@ -252,10 +253,7 @@ class _One:
         stages, both_s = self.split.pipeline, self.passes.both_s
         if stages == 1:
             return 0.0
-        size_bytes = (
-            self.job.micro_batch * self.model.sequence * self.model.hidden * _HALF / (self.p.tensor * self.p.context)
-        )
-        hop_s = self.shared.costs.seconds("point_to_point", self.ranks["next stage"], size_bytes)
+        hop_s = self.shared.costs.seconds("point_to_point", self.ranks["next stage"], activation_bytes(self.job))
         ends_s = 2 * (stages - 1 + stages * (self.content.chunks - 1) * (self.content.share == 1.0)) * hop_s
         if self.split.schedule not in ("1f1b", "zb-h1"):
             return ends_s

@@ -3,6 +3,7 @@
 from cluster_sim.workload.assemble import assemble
 from cluster_sim.workload.busy import Load
 from cluster_sim.workload.cluster import Wanted, plan_jobs
+from cluster_sim.workload.exchanges import activation_bytes
 from cluster_sim.workload.experts import Experts
 from cluster_sim.workload.job import MOST_ACCELERATORS, Algorithms, Job
 from cluster_sim.workload.jobs import Jobs, steps_of
@@ -52,6 +53,7 @@ __all__ = [
     "Split",
     "Stragglers",
     "Wanted",
+    "activation_bytes",
     "assemble",
     "beside",
     "fullest_stage",

@@ -8,7 +8,7 @@ import numpy as np
 
 from cluster_sim.collectives import Groups
 from cluster_sim.tables import DP, NONE, PP, Array
-from cluster_sim.workload.exchanges import Exchange, LayerCollectives, exchanges
+from cluster_sim.workload.exchanges import Exchange, LayerCollectives, activation_bytes, exchanges
 from cluster_sim.workload.popularity import token_matrix
 from cluster_sim.workload.program import GATHER_PHASE, PIPELINE_PHASE, REDUCE_PHASE, Program
 
@@ -69,13 +69,8 @@ def _uneven(
 
 
 def send_activations(program: Program, domain: Array) -> None:
-    """From each virtual stage to the next one, and gradients to the one before.
-
-    Every tensor rank sends its share, whether or not the layers are split along the sequence [Narayanan et al. 2021,
-    sec. 4.1, scatter/gather].
-    """
-    job, p = program.job, program.job.parallelism
-    size_bytes = job.micro_batch * job.model.sequence * job.model.hidden * _HALF / (p.tensor * p.context)
+    """From each virtual stage to the next one, and gradients to the one before."""
+    p, size_bytes = program.job.parallelism, activation_bytes(program.job)
     hops = [
         hop
         for way in program.schedule.ways(p.pipeline, p.virtual_stages)

@@ -76,6 +76,14 @@ def exchanges(job: Job, num_domains: int) -> dict[str, Exchange]:
     return {name: one for name, one in found.items() if one.size_bytes}
 
 
+def activation_bytes(job: Job) -> float:
+    """What a rank sends to the next stage: every tensor rank its share of the hidden states of a microbatch.
+
+    Whether or not layers are split along the sequence [Narayanan et al. 2021, sec. 4.1, scatter/gather].
+    """
+    return _hidden_bytes(job) / job.parallelism.tensor
+
+
 def _hidden_bytes(job: Job) -> float:
     """Hidden states of a microbatch on the tensor ranks together."""
     return float(job.micro_batch * job.model.sequence / job.parallelism.context * job.model.hidden * _HALF)
@@ -98,9 +106,8 @@ def _of_tensor(job: Job) -> dict[str, Exchange]:
         "leave_beside": leave(hidden), "again": enter(1.0), "summed": leave(1.0),
     }  # fmt: skip
     if p.overlap_experts and job.model.experts and job.model.experts.shared:
-        found["shared_enter"], found["shared_leave"] = (
-            one._replace(is_beside=True) for one in (enter(1.0), leave(1.0))
-        )
+        found["shared_enter"] = enter(1.0)._replace(is_beside=True)
+        found["shared_leave"] = leave(1.0)._replace(is_beside=True)
     return found
 
 
