@@ -26,6 +26,9 @@ from cluster_sim.workload import (
     Split,
     activation_bytes,
     beside,
+    input_bucket,
+    layer_bucket,
+    output_bucket,
     unchecked_job_with,
 )
 
@@ -269,26 +272,19 @@ class _One:
     def _held(self) -> tuple[Array, Array]:
         """float64[stages] each: dense parameters and parameters of experts of a rank."""
         model, p, content = self.model, self.p, self.content
-        (dense, experts), last = self._of_kinds, int(np.argmax(self.shared.kind_of[-1]))
-        held = content.counts @ dense / content.share, content.counts @ experts / content.share
-        vocabulary, further = model.embedding_parameters / p.tensor, model.mtp_layers
-        for stage in content.first:
-            held[0][stage] += vocabulary
-        for stage in content.last:
-            is_shared = model.tied_embeddings and stage in content.first
-            held[0][stage] += (0 if is_shared else vocabulary) + further * (
-                dense[last] + 2 * model.hidden**2 / p.tensor
-            )
-            held[1][stage] += further * experts[last]
-        return held
+        dense, experts = (content.counts @ of_kinds / content.share for of_kinds in self._of_kinds)
+        edges = [(stage, input_bucket(model, p)) for stage in content.first]
+        edges += [(stage, output_bucket(model, p, stage in content.first)) for stage in content.last]
+        for stage, bucket in edges:
+            dense[stage] += bucket.dense
+            experts[stage] += bucket.experts
+        return dense, experts
 
     @cached_property
     def _of_kinds(self) -> tuple[Array, Array]:
         """float64[kinds] each: dense parameters and parameters of experts of a layer on a rank."""
-        model, p, layers = self.model, self.p, tuple(self.shared.kinds.values())
-        dense = np.array([model.dense_parameters_of(layer) / p.tensor for layer in layers])
-        experts = np.array([model.expert_parameters_of(layer) / (p.expert * p.expert_tensor) for layer in layers])
-        return dense, experts
+        buckets = [layer_bucket(self.model, self.p, layer) for layer in self.shared.kinds.values()]
+        return np.array([each.dense for each in buckets]), np.array([each.experts for each in buckets])
 
     @cached_property
     def _num_buckets(self) -> int:

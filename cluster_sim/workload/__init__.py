@@ -1,6 +1,7 @@
 """Model, plan, schedule: what a training job computes and sends, task by task."""
 
 from cluster_sim.workload.assemble import assemble
+from cluster_sim.workload.buckets import input_bucket, layer_bucket, output_bucket
 from cluster_sim.workload.busy import Load
 from cluster_sim.workload.cluster import Wanted, plan_jobs
 from cluster_sim.workload.exchanges import activation_bytes
@@ -58,7 +59,10 @@ __all__ = [
     "beside",
     "fullest_stage",
     "fuse",
+    "input_bucket",
     "job_with",
+    "layer_bucket",
+    "output_bucket",
     "place",
     "plan",
     "plan_jobs",

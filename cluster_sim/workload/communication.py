@@ -1,13 +1,13 @@
 """The collectives of a stage: what it waits for in its layers, what it sends on, and how it shares parameters."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from cluster_sim.collectives import Groups
 from cluster_sim.tables import DP, NONE, PP, Array
+from cluster_sim.workload.buckets import Bucket
 from cluster_sim.workload.exchanges import Exchange, LayerCollectives, activation_bytes, exchanges
 from cluster_sim.workload.popularity import token_matrix
 from cluster_sim.workload.program import GATHER_PHASE, PIPELINE_PHASE, REDUCE_PHASE, Program
@@ -86,14 +86,6 @@ def send_activations(program: Program, domain: Array) -> None:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """Parameters that are shared among replicas together, of one rank: dense ones and those of experts."""
-
-    dense: float
-    experts: float
-
-
 class Replication:
     """How the replicas of a stage share parameters and gradients.
 
@@ -121,8 +113,7 @@ class Replication:
         beside = self.parallel.overlap_gradients
         rows = self._rows(f"dp {what}", operation, label, bucket, size, self._shards, phase, beside)
         if self.parallel.sharding == "hsdp":
-            shards = self.parallel.num_shards
-            part = Bucket(bucket.dense / shards[0], bucket.experts / shards[1])
+            part = bucket.shard(self.parallel.num_shards)
             rows += self._rows("dp all-reduce", "all_reduce", label, part, size, self._replicas, phase, beside)
         return rows
 

@@ -4,12 +4,8 @@ from dataclasses import dataclass
 
 from cluster_sim.collectives import Groups, LinkCosts
 from cluster_sim.tables import DP, Array
-from cluster_sim.workload.communication import (
-    Bucket,
-    Replication,
-    layer_collectives,
-    send_activations,
-)
+from cluster_sim.workload.buckets import Bucket, input_bucket, layer_bucket, output_bucket
+from cluster_sim.workload.communication import Replication, layer_collectives, send_activations
 from cluster_sim.workload.job import Job
 from cluster_sim.workload.layers import LayerWriter
 from cluster_sim.workload.program import REDUCE_PHASE, Program
@@ -79,19 +75,17 @@ class _Stage:
     def write(self) -> None:
         """All passes that the stage's order has, and what it does before and after them."""
         self.program.gathers[self.stage], self.program.reduces[self.stage] = [], []
-        held, keys = Bucket(0.0, 0.0), sorted({(int(c), int(k), int(s)) for c, k, s in self.program.keys(self.stage)})
+        held, keys = Bucket(), sorted({(int(c), int(k), int(s)) for c, k, s in self.program.keys(self.stage)})
         for chunk in sorted({key[0] for key in keys}):
             items = self._items(chunk)
-            for item in items:
-                held = Bucket(held.dense + item.bucket.dense, held.experts + item.bucket.experts)
+            held = sum((item.bucket for item in items), held)
             gathers, reduces = self._shared(chunk, items)
             for _, kind, special in (key for key in keys if key[0] == chunk):
                 for lane, comm in self.comm.items():
                     writer = LayerWriter(Writer(factor=self._factor(lane)), self.parallel, comm)
                     self._pass(writer, items, kind, special, gathers, reduces)
                     self.program.passes[lane, chunk, kind, special] = writer.writer.written
-        shards = self.parallel.num_shards
-        parameters = held.dense / shards[0] + held.experts / shards[1]
+        parameters = held.shard(self.parallel.num_shards).total
         for lane in self.comm:
             own_s = self.plain.optimizer_s(parameters) + self.plain.step_s
             self.program.optimizer_s[lane] = own_s * self._factor(lane)
@@ -103,27 +97,15 @@ class _Stage:
     def _items(self, chunk: int) -> tuple[_Item, ...]:
         """In the order of the forward pass."""
         model, p, layout = self.job.model, self.parallel, self.program.layout
-        vocabulary = model.embedding_parameters / p.tensor
-        found = [_Item(_INPUT, Bucket(vocabulary, 0.0))] if layout.has_input(self.stage, chunk) else []
+        has_input = layout.has_input(self.stage, chunk)
+        found = [_Item(_INPUT, input_bucket(model, p))] if has_input else []
         most = self.job.recompute_layers or model.layers
         for number, layer in enumerate(layout.layers(self.stage, chunk)):
             how = self.job.recompute if number < most else "none"
-            found.append(_Item(layer, self._parameters_of(layer), how == "full", how == "selective"))
+            found.append(_Item(layer, layer_bucket(model, p, layer), how == "full", how == "selective"))
         if layout.has_output(self.stage, chunk):
-            is_shared = model.tied_embeddings and bool(found) and found[0].layer == _INPUT
-            further = self._parameters_of(model.layers - 1)
-            times = model.mtp_layers
-            dense = 0.0 if is_shared else vocabulary
-            joining = 2 * model.hidden**2 / p.tensor
-            found.append(
-                _Item(_OUTPUT, Bucket(dense + times * (further.dense + joining), times * further.experts))
-            )  # fmt: skip
+            found.append(_Item(_OUTPUT, output_bucket(model, p, has_input)))
         return tuple(found)
-
-    def _parameters_of(self, layer: int) -> Bucket:
-        model, p = self.job.model, self.parallel
-        experts = model.expert_parameters_of(layer) / (p.expert * p.expert_tensor)
-        return Bucket(model.dense_parameters_of(layer) / p.tensor, experts)
 
     # --- what is shared among replicas
 
@@ -132,8 +114,7 @@ class _Stage:
         gathers: dict[int, list[int]] = {}
         reduces: dict[int, list[int]] = {}
         for number, (first, last) in enumerate(self._buckets(items)):
-            members = items[first : last + 1]
-            bucket = Bucket(sum(i.bucket.dense for i in members), sum(i.bucket.experts for i in members))
+            bucket = sum((item.bucket for item in items[first : last + 1]), Bucket())
             label = f"bucket {chunk}.{number}"
             gathers[first] = self.replication.gather(label, bucket)
             reduces[first] = self.replication.reduce(label, bucket)
@@ -151,7 +132,7 @@ class _Stage:
         least = 0 if self.parallel.shards_parameters else self.parallel.bucket_parameters
         found, last, held = [], len(items) - 1, 0.0
         for at in reversed(range(len(items))):
-            held += items[at].bucket.dense + items[at].bucket.experts
+            held += items[at].bucket.total
             if held >= least or at == 0:
                 found.append((at, last))
                 last, held = at - 1, 0.0
