@@ -99,9 +99,9 @@ class _Stage:
         model, p, layout = self.job.model, self.parallel, self.program.layout
         has_input = layout.has_input(self.stage, chunk)
         found = [_Item(_INPUT, input_bucket(model, p))] if has_input else []
-        most = self.job.recompute_layers or model.layers
-        for number, layer in enumerate(layout.layers(self.stage, chunk)):
-            how = self.job.recompute if number < most else "none"
+        repeated = layout.first_layers(self.stage, chunk, self.job.recompute_layers)
+        for layer in layout.layers(self.stage, chunk):
+            how = self.job.recompute if layer in repeated else "none"
             found.append(_Item(layer, layer_bucket(model, p, layer), how == "full", how == "selective"))
         if layout.has_output(self.stage, chunk):
             found.append(_Item(_OUTPUT, output_bucket(model, p, has_input)))
