@@ -1,5 +1,7 @@
 """Schedules that are put together from templates."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -102,6 +104,15 @@ def test_messages_of_both_ways_have_the_numbers_of_their_microbatches():
     done = assemble(plan(job, np.arange(64) // 8), {})
     of_stage = [sorted(done.microbatch[(done.kind == PP) & (done.stage == stage)].tolist()) for stage in (0, 1)]
     assert of_stage == [list(range(8)), list(range(8))]
+
+
+def test_reductions_behind_passes_follow_one_another():
+    """Each bucket's starts no earlier than the one before it has ended: they share the links of their ranks."""
+    done = assemble(plan(small_job(bucket_parameters=0), np.arange(64) // 8), {})
+    reductions = np.flatnonzero((done.kind == DP) & (done.stage == 0) & (done.microbatch != NONE))
+    assert len(reductions) > 2
+    for before, after in pairwise(reductions.tolist()):
+        assert after in done.unlocks[done.unlocks_starts[before] : done.unlocks_starts[before + 1]]
 
 
 @pytest.mark.parametrize("hidden", [0.0, 0.5, 1.0])

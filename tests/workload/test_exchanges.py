@@ -34,6 +34,28 @@ def test_an_estimate_counts_the_bytes_of_the_program(job):
     assert set(zip(times.kinds, times.seconds, strict=True)) == planned
 
 
+@pytest.mark.parametrize("job", JOBS.values(), ids=JOBS)
+def test_every_collective_of_the_program_is_run(job):
+    assert plan(job, DOMAIN).num_runs().min() > 0
+
+
+@pytest.mark.parametrize(
+    ("name", "collective", "each"),
+    [
+        ("context", "cp keys and values", 1), ("context", "cp keys, values and gradients", 1),
+        ("gathered context", "cp keys and values", 2), ("gathered context", "cp gradients of keys and values", 1),
+        ("shared experts", "ep all-gather", 2), ("shared experts", "ep reduce-scatter", 2),
+        ("shared experts", "ep all-to-all", 4),
+    ],
+)  # fmt: skip
+def test_each_layer_exchanges_so_often_for_a_microbatch(name, collective, each):
+    """Forward and backward together, in the 4 layers of a stage."""
+    job = JOBS[name]
+    program = plan(job, DOMAIN)
+    runs = dict(zip((c.name for c in program.collectives), program.num_runs().tolist(), strict=True))
+    assert runs[f"{collective}, stage 0"] == each * 4 * job.num_microbatches
+
+
 def test_a_token_goes_once_to_each_domain_that_has_one_of_its_experts():
     """2 of the experts of 2 domains: a domain has none with 1/4, so 1.5 copies go out in the place of 2."""
     each, once = (exchanges(moe_job(dispatch=way), 2)["tokens"] for way in ("each_expert", "each_domain"))
