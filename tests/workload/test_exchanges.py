@@ -56,6 +56,19 @@ def test_each_layer_exchanges_so_often_for_a_microbatch(name, collective, each):
     assert runs[f"{collective}, stage 0"] == each * 4 * job.num_microbatches
 
 
+def test_a_stage_with_nothing_but_further_tokens_has_the_experts_of_the_last_layer():
+    """5 layers over 4 stages are 1, 2, 2 and none: the last one holds the output layer and one for further tokens."""
+    uneven = EXPERTS.model_copy(update={"popularity": 1.0})
+    job = small_job(
+        tensor=1, data=16, pipeline=4, layers=5, mtp_layers=1, edges_are_layers=True, experts=uneven, expert=16
+    )
+    program = plan(job, DOMAIN)
+    runs = [
+        n for c, n in zip(program.collectives, program.num_runs().tolist(), strict=True) if c.kind == EP and c.lane == 3
+    ]
+    assert runs == [2 * job.num_microbatches] * 2
+
+
 def test_a_token_goes_once_to_each_domain_that_has_one_of_its_experts():
     """2 of the experts of 2 domains: a domain has none with 1/4, so 1.5 copies go out in the place of 2."""
     each, once = (exchanges(moe_job(dispatch=way), 2)["tokens"] for way in ("each_expert", "each_domain"))
