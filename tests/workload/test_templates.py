@@ -10,7 +10,7 @@ from tests.engine.worlds import small_job
 
 
 def test_passes_that_run_together_end_when_all_they_do_has_ended():
-    """Edges and the order of compute lead from every row of a pair, but reductions behind it, to the one that ends it."""
+    """Edges and the order of compute lead from every row of a pair to its end, but for reductions behind it."""
     job = small_job(schedule="dualpipe", virtual_stages=2, overlap_tensor_gradients=False)
     lane = lane_of(plan(job, np.arange(64) // 8), 0, {})
     computes = np.flatnonzero(lane.collective == NONE)
