@@ -24,7 +24,11 @@ from cluster_sim.workload import (
     LayerTimes,
     Roofline,
     Split,
+    activation_bytes,
     beside,
+    input_bucket,
+    layer_bucket,
+    output_bucket,
     unchecked_job_with,
 )
 
@@ -127,7 +131,10 @@ class Estimator:
             key = (*key, split.pipeline, split.data)
         if key not in self._layers:
             ranks = self.ranks(job)
-            times = LayerTimes(job, lambda operation, of, size: self.costs.seconds(operation, ranks[of], size))
+            num_domains = self.num_domains(ranks["expert"])
+            times = LayerTimes(
+                job, lambda operation, of, size: self.costs.seconds(operation, ranks[of], size), num_domains
+            )
             every = (FORWARD, BACKWARD, *((INPUT, WEIGHT) if halved else ()))
             self._layers[key] = {kind: self._table(job, times, kind) for kind in every}
         return self._layers[key]
@@ -142,6 +149,10 @@ class Estimator:
     def _depends_on_strides(self) -> bool:
         """Whether ranks of a layer's collectives lie elsewhere when only pipeline or data degrees change."""
         return self.job.parallelism.order != ("tensor", "context", "data", "pipeline")
+
+    def num_domains(self, ranks: Array) -> int:
+        """Scale-up domains over which int32[n] ranks lie."""
+        return len(np.unique(self.fabric.endpoint_domain[ranks]))
 
     def optimizer_s(self, parameters: float) -> float:
         """The optimiser's step on the parameters of a rank, and what a step takes besides."""
@@ -208,15 +219,16 @@ class _One:
         return np.asarray(found)
 
     def _hide(self, found: dict[str, float]) -> None:
-        """Passes that run together: each computes while the other communicates, but for what stays in a domain.
+        """Passes that run together: each computes while the other communicates, but for what is part of the compute.
 
-        That meets no other traffic and is part of the compute around it.
+        In the middle of the pipeline so are all but those of p+1 microbatches.
         """
-        domain = self.shared.fabric.endpoint_domain
-        groups = (("tp", "tensor"), ("cp", "context"), ("ep", "expert"))
-        hidden = [name for name, of in groups if len(np.unique(domain[self.ranks[of]])) > 1]
+        hidden = ["tp", "cp", "ep"]
+        if self.job.algorithms.fuse == "tensor" and self.shared.num_domains(self.ranks["tensor"]) == 1:
+            hidden.remove("tp")
         sent_s = sum(found[name] for name in hidden)
-        left = max(0.0, sent_s - found["compute"]) / sent_s if sent_s else 0.0
+        joined = max(0.0, 1 - (self.split.pipeline + 1) / self.num)
+        left = 1 - joined * min(found["compute"] / sent_s, 1.0) if sent_s else 0.0
         for name in hidden:
             found[name] *= left
 
@@ -244,10 +256,7 @@ class _One:
         stages, both_s = self.split.pipeline, self.passes.both_s
         if stages == 1:
             return 0.0
-        size_bytes = (
-            self.job.micro_batch * self.model.sequence * self.model.hidden * _HALF / (self.p.tensor * self.p.context)
-        )
-        hop_s = self.shared.costs.seconds("point_to_point", self.ranks["next stage"], size_bytes)
+        hop_s = self.shared.costs.seconds("point_to_point", self.ranks["next stage"], activation_bytes(self.job))
         ends_s = 2 * (stages - 1 + stages * (self.content.chunks - 1) * (self.content.share == 1.0)) * hop_s
         if self.split.schedule not in ("1f1b", "zb-h1"):
             return ends_s
@@ -263,26 +272,19 @@ class _One:
     def _held(self) -> tuple[Array, Array]:
         """float64[stages] each: dense parameters and parameters of experts of a rank."""
         model, p, content = self.model, self.p, self.content
-        (dense, experts), last = self._of_kinds, int(np.argmax(self.shared.kind_of[-1]))
-        held = content.counts @ dense / content.share, content.counts @ experts / content.share
-        vocabulary, further = model.embedding_parameters / p.tensor, model.mtp_layers
-        for stage in content.first:
-            held[0][stage] += vocabulary
-        for stage in content.last:
-            is_shared = model.tied_embeddings and stage in content.first
-            held[0][stage] += (0 if is_shared else vocabulary) + further * (
-                dense[last] + 2 * model.hidden**2 / p.tensor
-            )
-            held[1][stage] += further * experts[last]
-        return held
+        dense, experts = (content.counts @ of_kinds / content.share for of_kinds in self._of_kinds)
+        edges = [(stage, input_bucket(model, p)) for stage in content.first]
+        edges += [(stage, output_bucket(model, p, stage in content.first)) for stage in content.last]
+        for stage, bucket in edges:
+            dense[stage] += bucket.dense
+            experts[stage] += bucket.experts
+        return dense, experts
 
     @cached_property
     def _of_kinds(self) -> tuple[Array, Array]:
         """float64[kinds] each: dense parameters and parameters of experts of a layer on a rank."""
-        model, p, layers = self.model, self.p, tuple(self.shared.kinds.values())
-        dense = np.array([model.dense_parameters_of(layer) / p.tensor for layer in layers])
-        experts = np.array([model.expert_parameters_of(layer) / (p.expert * p.expert_tensor) for layer in layers])
-        return dense, experts
+        buckets = [layer_bucket(self.model, self.p, layer) for layer in self.shared.kinds.values()]
+        return np.array([each.dense for each in buckets]), np.array([each.experts for each in buckets])
 
     @cached_property
     def _num_buckets(self) -> int:

@@ -130,7 +130,7 @@ def plan(
         others = alternatives(plans.found, plans.order, plans.best, partial(_fallen_among, config.job, space, domain))
         simulate([number for _, number, _ in others if number is not None and number not in plans.rows])
     with Recorder(claim_folder(output, config.name, overwrite), provenance()) as recorder:
-        recorder.write("summary", _summary(config, plans))
+        recorder.write("summary", _summary(plans))
         recorder.write("plans", _plans_table(plans))
         recorder.note(
             config=config.model_dump(mode="json"), seed=config.seed, backend=backend.name, backend_reason=backend.why,
@@ -143,7 +143,8 @@ def plan(
 def _fabric(config: RunConfig) -> Fabric:
     job = config.job
     fabric = config.topology.fabric(Equipment(job.accelerators, job.accelerator_entry, config.interconnect))
-    return config.failed_links.removed_from(fabric, stream(config.seed, "failed_links"))
+    fabric = config.failed_links.removed_from(fabric, stream(config.seed, "failed_links"))
+    return config.slow_links.slowed_in(fabric, stream(config.seed, "slow_links"))
 
 
 # --- search and estimate
@@ -232,7 +233,7 @@ def _first_failure(plans: Plans) -> str:
 # --- tables
 
 
-def _summary(config: RunConfig, plans: Plans) -> pa.Table:
+def _summary(plans: Plans) -> pa.Table:
     """Best first."""
     rows = [plans.rows[number] for number in sorted(plans.rows)]
     places = rank(rows, 0.0)

@@ -1,8 +1,10 @@
 """Model, plan, schedule: what a training job computes and sends, task by task."""
 
 from cluster_sim.workload.assemble import assemble
+from cluster_sim.workload.buckets import input_bucket, layer_bucket, output_bucket
 from cluster_sim.workload.busy import Load
 from cluster_sim.workload.cluster import Wanted, plan_jobs
+from cluster_sim.workload.exchanges import activation_bytes
 from cluster_sim.workload.experts import Experts
 from cluster_sim.workload.job import MOST_ACCELERATORS, Algorithms, Job
 from cluster_sim.workload.jobs import Jobs, steps_of
@@ -52,11 +54,15 @@ __all__ = [
     "Split",
     "Stragglers",
     "Wanted",
+    "activation_bytes",
     "assemble",
     "beside",
     "fullest_stage",
     "fuse",
+    "input_bucket",
     "job_with",
+    "layer_bucket",
+    "output_bucket",
     "place",
     "plan",
     "plan_jobs",

@@ -50,7 +50,8 @@ class _Tasks:
 
     Attributes:
         passes: by lane, as in Lane, with numbers of rows of the whole table.
-        shared: by stage, gathers and reductions of its passes, in order: one task each for all its lanes.
+        shared: by stage, gathers and reductions of its passes, those of a collective in order: one task each for all
+            its lanes.
         behind: by stage, reductions that run behind passes, in order.
         first, last: by lane, the first and the last row that the lane waits for.
     """
@@ -92,13 +93,15 @@ class _Tasks:
 
     def _rows_of(self, number: int, lane: Lane) -> Array:
         """int64[n]: the row of the table for each row of a lane; new ones follow the last."""
-        is_shared = np.isin(lane.role, (AHEAD, BEHIND))
+        is_shared = lane.kind == DP
+        shared = np.flatnonzero(is_shared)
+        shared = shared[np.argsort(lane.collective[shared], kind="stable")]
         if number < self.num_stages:
             row = self.num + np.arange(len(lane))
-            self.shared.append(row[is_shared])
+            self.shared.append(row[shared])
             return row
         row = self.num + np.cumsum(~is_shared) - 1
-        row[is_shared] = self.shared[number % self.num_stages]
+        row[shared] = self.shared[number % self.num_stages]
         return row
 
     def add(self, kind: int, lane: int, after: Sequence[int], compute_s: float = 0.0, collective: int = NONE) -> int:
@@ -111,12 +114,12 @@ class _Tasks:
         self.connect(np.array(after, dtype=np.int64), np.full(len(after), self.num - 1))
         return self.num - 1
 
-    def add_sends(self, lane: int, kind: int, collective: int, after: Array, before: Array) -> None:
-        """One send after each task in ``after`` that the task in ``before`` waits for."""
+    def add_sends(self, lane: int, kind: int, collective: int, microbatch: Array, after: Array, before: Array) -> None:
+        """One send of each microbatch after the task in ``after`` that the task in ``before`` waits for."""
         num = len(after)
         rows = np.arange(self.num, self.num + num)
         self._append(
-            kind=np.full(num, PP), lane=np.full(num, lane), microbatch=np.arange(num), chunk=np.full(num, NONE),
+            kind=np.full(num, PP), lane=np.full(num, lane), microbatch=microbatch, chunk=np.full(num, NONE),
             pass_kind=np.full(num, kind), compute_s=np.zeros(num), fused_s=np.zeros(num),
             collective=np.full(num, collective),
         )  # fmt: skip
@@ -186,16 +189,16 @@ def _send(table: _Tasks, program: Program, here: tuple[int, int], there: tuple[i
     lane, after = here[0], there[0]
     forward, backward = program.sends[lane, after, 0], program.sends[after, lane, 1]
     mine, theirs = (_ends(table, *place, (FORWARD,)) for place in (here, there))
-    table.add_sends(lane, FORWARD, forward, mine[:, 1], theirs[:, 0])
+    table.add_sends(lane, FORWARD, forward, mine[:, 0], mine[:, 2], theirs[:, 1])
     back, from_there = (_ends(table, *place, (BACKWARD, INPUT)) for place in (here, there))
-    table.add_sends(after, BACKWARD, backward, from_there[:, 1], back[:, 0])
+    table.add_sends(after, BACKWARD, backward, back[:, 0], from_there[:, 2], back[:, 1])
 
 
 def _ends(table: _Tasks, lane: int, chunk: int, kinds: tuple[int, ...]) -> Array:
-    """int64[m, 2]: first and last task of the passes of some kinds of a chunk, by microbatch."""
+    """int64[m, 3]: microbatch, first and last task of the passes of some kinds of a chunk, by microbatch."""
     passes = table.passes[lane]
     mine = passes[(passes[:, 1] == chunk) & np.isin(passes[:, 0], kinds)]
-    return np.asarray(mine[np.argsort(mine[:, 2], kind="stable"), 3:])
+    return np.asarray(mine[np.argsort(mine[:, 2], kind="stable"), 2:])
 
 
 def _share_parameters(table: _Tasks, program: Program) -> None:
@@ -216,6 +219,6 @@ def _share_parameters(table: _Tasks, program: Program) -> None:
         last[first] = last[other] = [tied]
     for lane in range(program.num_lanes):
         stage = program.stage_of(lane)
-        own = {table.last[other] for other in program.lanes_of(stage) if other != lane}
-        previous = [task for task in last[stage] if task not in own]
+        others = {table.last[other] for other in program.lanes_of(stage)} - {table.last[lane]}
+        previous = [task for task in last[stage] if task not in others]
         table.add(OPTIMIZER, lane, previous, compute_s=program.optimizer_s[lane])

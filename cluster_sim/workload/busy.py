@@ -61,14 +61,15 @@ class Load:
 
 
 def _content(job: Job, layout: Layout, stage: int) -> _Content:
-    model, most = job.model, job.recompute_layers or job.model.layers
+    model = job.model
     kinds: Counter[_Kind] = Counter()
     alike: dict[tuple[bool, float], int] = {}
     chunks = layout.chunks(stage)
     for chunk in chunks:
-        for number, layer in enumerate(layout.layers(stage, chunk)):
+        repeated = layout.first_layers(stage, chunk, job.recompute_layers)
+        for layer in layout.layers(stage, chunk):
             one = alike.setdefault((model.has_experts(layer), model.attended(layer)), layer)
-            kinds[_Kind(one, job.recompute if number < most else "none")] += 1
+            kinds[_Kind(one, job.recompute if layer in repeated else "none")] += 1
     return _Content(
         tuple(sorted(kinds.items())), sum(layout.has_input(stage, chunk) for chunk in chunks),
         sum(layout.has_output(stage, chunk) for chunk in chunks),
@@ -77,11 +78,13 @@ def _content(job: Job, layout: Layout, stage: int) -> _Content:
 
 def _content_s(job: Job, content: _Content, plain: Roofline, repeating: Roofline) -> float:
     """One microbatch forward and backward."""
-    total_s = 0.0
+    total_s, parallel = 0.0, job.parallelism
     for kind, count in content.layers:
         pieces = (repeating if kind.recompute == "selective" else plain).pieces(kind.layer).values()
         again_s = sum(piece.forward_s for piece in pieces) if kind.recompute == "full" else 0.0
-        total_s += count * (sum(map(_both_s, pieces)) + again_s)
+        gathers = 3 if kind.recompute == "full" else 2
+        unpack_s = gathers * plain.unpack_s(parallel.num_replicas) if parallel.sharding == "zero3" else 0.0
+        total_s += count * (sum(map(_both_s, pieces)) + again_s + unpack_s)
     if content.inputs:
         total_s += content.inputs * _both_s(plain.embedding())
     if content.outputs:

@@ -1,47 +1,18 @@
 """The collectives of a stage: what it waits for in its layers, what it sends on, and how it shares parameters."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from cluster_sim.collectives import Groups
-from cluster_sim.tables import CP, DP, EP, NONE, PP, TP, Array
+from cluster_sim.tables import DP, NONE, PP, Array
+from cluster_sim.workload.buckets import Bucket
+from cluster_sim.workload.exchanges import Exchange, LayerCollectives, activation_bytes, exchanges
 from cluster_sim.workload.popularity import token_matrix
 from cluster_sim.workload.program import GATHER_PHASE, PIPELINE_PHASE, REDUCE_PHASE, Program
 
 _HALF = 2
-
-
-@dataclass(frozen=True, slots=True)
-class LayerCollectives:
-    """What the layers of a stage exchange, as rows of the program; NONE for none.
-
-    Attributes:
-        enter, leave: into and out of tensor-parallel parts, the part that the stage waits for.
-        enter_beside, leave_beside: the part that hides behind the product next to it.
-        again: inputs, gathered once more for the gradients of weights.
-        summed: gradients of inputs.
-        context, context_back: keys and values of other context ranks, forward and backward.
-        context_sum: gradients of keys and values, where they are gathered.
-        to_experts, from_experts: by layer.
-        expert_enter, expert_leave: among the ranks that share an expert.
-    """
-
-    enter: int
-    enter_beside: int
-    leave: int
-    leave_beside: int
-    again: int
-    summed: int
-    context: int
-    context_back: int
-    context_sum: int
-    to_experts: dict[int, int]
-    from_experts: dict[int, int]
-    expert_enter: int
-    expert_leave: int
 
 
 def layer_collectives(program: Program, lane: int, domain: Array) -> LayerCollectives:
@@ -52,98 +23,54 @@ def layer_collectives(program: Program, lane: int, domain: Array) -> LayerCollec
         lane: which.
         domain: int32[endpoints], scale-up domain of each.
     """
-    job, p = program.job, program.job.parallelism
-    size_bytes = float(job.micro_batch * job.model.sequence / p.context * job.model.hidden * _HALF)
-    groups = Groups(p.tensor_groups(program.stage_of(lane), program.data_of(lane)), domain)
+    p, place = program.job.parallelism, (program.stage_of(lane), program.data_of(lane))
+    ranks = {
+        "tensor": p.tensor_groups(*place), "context": p.context_groups(*place), "expert": p.expert_groups(*place),
+        "expert_tensor": p.expert_tensor_groups(*place),
+    }  # fmt: skip
+    groups = {name: Groups(of, domain) for name, of in ranks.items()}
+    found = exchanges(program.job, groups["expert"].num_domains)
 
-    def add(name: str, operation: str, share: float) -> int:
-        if not share:
-            return NONE
-        return program.add(f"tp {name}", TP, operation, lane, groups, size_bytes * share, PIPELINE_PHASE)
+    def add(one: Exchange) -> int:
+        among, amount = groups[one.among], one.size_bytes
+        return program.add(one.name, one.kind, one.operation, lane, among, amount, PIPELINE_PHASE, one.is_beside)
 
-    enter, leave = ("all-gather", "all_gather"), ("reduce-scatter", "reduce_scatter")
-    if not p.sequence:
-        leave = ("all-reduce", "all_reduce")
-    hidden, gathers = p.overlap_tensor_ratio, float(p.sequence)
-    context, context_back, context_sum = _context(program, lane, domain)
-    to_experts, from_experts, expert_enter, expert_leave = _experts(program, lane, domain, size_bytes / p.tensor)
-    return LayerCollectives(
-        enter=add(*enter, gathers * (1 - hidden)), enter_beside=add(*enter, gathers * hidden),
-        leave=add(*leave, 1 - hidden), leave_beside=add(*leave, hidden), again=add(*enter, gathers),
-        summed=add(*leave, 1.0), context=context, context_back=context_back, context_sum=context_sum,
-        to_experts=to_experts, from_experts=from_experts, expert_enter=expert_enter, expert_leave=expert_leave,
-    )  # fmt: skip
-
-
-def _context(program: Program, lane: int, domain: Array) -> tuple[int, int, int]:
-    """Keys and values once forward; backward again, and their gradients on the way back."""
-    job, p, m = program.job, program.job.parallelism, program.job.model
-    groups = Groups(p.context_groups(program.stage_of(lane), program.data_of(lane)), domain)
-    size_bytes = job.micro_batch * m.sequence * (m.key_width + m.value_width) / p.tensor * _HALF
-    is_ring = p.context_exchange == "ring"
-
-    def add(name: str, operation: str, times: float) -> int:
-        return program.add(f"cp {name}", CP, operation, lane, groups, size_bytes * times, PIPELINE_PHASE)
-
-    forward = add("keys and values", "all_gather", 1.0)
-    if is_ring:
-        return forward, add("keys, values and gradients", "all_gather", 2.0), NONE
-    return forward, forward, add("gradients of keys and values", "reduce_scatter", 1.0)
+    rows = {name: add(one) for name, one in found.items() if name != "tokens"}
+    rows.setdefault("context_back", rows["context"])
+    layers, experts = _layers_with_experts(program, lane), program.job.model.experts
+    if experts and experts.popularity and p.expert > 1:
+        there, back = _uneven(program, lane, groups["expert"], found["tokens"].size_bytes, layers)
+    else:
+        there = back = dict.fromkeys(layers, add(found["tokens"]) if experts else NONE)
+    return LayerCollectives(there, back, **rows)
 
 
-def _experts(
-    program: Program, lane: int, domain: Array, tokens_bytes: float
-) -> tuple[dict[int, int], dict[int, int], int, int]:
-    """(to the experts, back from them) by layer, one for all where experts are equally popular; and inside experts."""
-    job, p, experts = program.job, program.job.parallelism, program.job.model.experts
-    if not experts:
-        return {}, {}, NONE, NONE
-    chunks, stage, data = range(p.virtual_stages), program.stage_of(lane), program.data_of(lane)
-    layers = [n for chunk in chunks for n in program.layout.layers(stage, chunk)]
-    if job.model.mtp_layers and any(program.layout.has_output(stage, chunk) for chunk in chunks):
-        layers.append(job.model.layers - 1)  # layers for further tokens are like the last one
-    layers = [layer for layer in dict.fromkeys(layers) if job.model.has_experts(layer)]
-    groups = Groups(p.expert_groups(stage, data), domain)
-    sharing = Groups(p.expert_tensor_groups(stage, data), domain)
-    sent_bytes = tokens_bytes * _num_copies(program, groups)
-    whole_bytes = sent_bytes * p.expert_tensor
-    inside = (
-        program.add("ep all-gather", EP, "all_gather", lane, sharing, whole_bytes, PIPELINE_PHASE),
-        program.add("ep reduce-scatter", EP, "reduce_scatter", lane, sharing, whole_bytes, PIPELINE_PHASE),
-    )
-    if p.expert == 1 or not experts.popularity:
-        both = program.add("ep all-to-all", EP, "all_to_all", lane, groups, sent_bytes, PIPELINE_PHASE)
-        return dict.fromkeys(layers, both), dict.fromkeys(layers, both), *inside
-    there, back = {}, {}
+def _layers_with_experts(program: Program, lane: int) -> list[int]:
+    """Of a lane, each once; layers for further tokens are like the last one."""
+    model, layout, stage = program.job.model, program.layout, program.stage_of(lane)
+    chunks = layout.chunks(stage)
+    layers = [layer for chunk in chunks for layer in layout.layers(stage, chunk)]
+    if model.mtp_layers and any(layout.has_output(stage, chunk) for chunk in chunks):
+        layers.append(model.layers - 1)
+    return [layer for layer in dict.fromkeys(layers) if model.has_experts(layer)]
+
+
+def _uneven(
+    program: Program, lane: int, groups: Groups, sent_bytes: float, layers: Iterable[int]
+) -> tuple[dict[int, int], dict[int, int]]:
+    """(to the experts, back from them) by layer, where some experts are more popular than others."""
+    experts, there, back = program.job.model.experts, dict[int, int](), dict[int, int]()
+    assert experts is not None, "the caller has looked"
     for layer in layers:
-        matrix = token_matrix(experts, p.expert, program.seed, layer)
+        matrix = token_matrix(experts, program.job.parallelism.expert, program.seed, layer)
         there[layer] = program.add_tokens("ep dispatch", lane, groups, matrix, sent_bytes, layer)
         back[layer] = program.add_tokens("ep combine", lane, groups, matrix.T, sent_bytes, layer)
-    return there, back, *inside
-
-
-def _num_copies(program: Program, groups: Groups) -> float:
-    """Copies of a token that are sent, on average.
-
-    To each domain once, where tokens are passed on inside: with k experts drawn from d domains, a domain gets none with
-    (1 - 1/d)**k.
-    """
-    experts = program.job.model.experts
-    assert experts is not None, "the caller has looked"
-    domains = groups.num_domains
-    if program.job.parallelism.dispatch == "each_expert" or domains == 1:
-        return float(experts.per_token)
-    return domains * (1 - (1 - 1 / domains) ** experts.per_token)
+    return there, back
 
 
 def send_activations(program: Program, domain: Array) -> None:
-    """From each virtual stage to the next one, and gradients to the one before.
-
-    Every tensor rank sends its share, whether or not the layers are split along the sequence [Narayanan et al. 2021,
-    sec. 4.1, scatter/gather].
-    """
-    job, p = program.job, program.job.parallelism
-    size_bytes = job.micro_batch * job.model.sequence * job.model.hidden * _HALF / (p.tensor * p.context)
+    """From each virtual stage to the next one, and gradients to the one before."""
+    p, size_bytes = program.job.parallelism, activation_bytes(program.job)
     hops = [
         hop
         for way in program.schedule.ways(p.pipeline, p.virtual_stages)
@@ -157,14 +84,6 @@ def send_activations(program: Program, domain: Array) -> None:
             program.sends[first + src, first + dst, is_backward] = program.add(
                 name, PP, "point_to_point", first + src, groups, size_bytes, PIPELINE_PHASE
             )
-
-
-@dataclass(frozen=True, slots=True)
-class Bucket:
-    """Parameters that are shared among replicas together, of one rank: dense ones and those of experts."""
-
-    dense: float
-    experts: float
 
 
 class Replication:
@@ -194,8 +113,7 @@ class Replication:
         beside = self.parallel.overlap_gradients
         rows = self._rows(f"dp {what}", operation, label, bucket, size, self._shards, phase, beside)
         if self.parallel.sharding == "hsdp":
-            shards = self.parallel.num_shards
-            part = Bucket(bucket.dense / shards[0], bucket.experts / shards[1])
+            part = bucket.shard(self.parallel.num_shards)
             rows += self._rows("dp all-reduce", "all_reduce", label, part, size, self._replicas, phase, beside)
         return rows
 

@@ -1,6 +1,6 @@
 """A training job: a model, how it is split, and what runs it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -277,10 +277,16 @@ class Job(Spec):
         """FLOPs of a step with what is computed again."""
         again = 0.0
         if self.recompute == "full":
-            again = sum(self.model.layer_flop_per_token(layer) for layer in range(self.model.layers))
+            again = self._repeated(self.model.layer_flop_per_token)
         elif self.recompute == "selective" and self.model.attention == "unfused":
-            again = sum(self.model.core_flop_per_token(layer) for layer in range(self.model.layers))
+            again = self._repeated(self.model.core_flop_per_token)
         return self.step_flop + self.global_batch * self.model.sequence * again
+
+    def _repeated(self, flop_of: Callable[[int], float]) -> float:
+        """FLOPs for each token of the layers that are computed again; each of two ways has half of the tokens."""
+        layout, most = self.layout, self.recompute_layers
+        layers = [layer for place in layout.ranges for layer in layout.first_layers(*place, most)]
+        return sum(map(flop_of, layers)) / len(layout.inputs)
 
     def _indivisible(self) -> list[Problem]:
         p, m = self.parallelism, self.model

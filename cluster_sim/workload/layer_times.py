@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from cluster_sim.tables import CP, EP, NONE, TP, Array
-from cluster_sim.workload.communication import LayerCollectives
+from cluster_sim.workload.exchanges import LayerCollectives, exchanges
 from cluster_sim.workload.job import Job
 from cluster_sim.workload.layers import LayerWriter
-from cluster_sim.workload.roofline import PieceTimes, Roofline
-from cluster_sim.workload.schedules import BACKWARD, FORWARD, WEIGHT
+from cluster_sim.workload.roofline import Roofline
+from cluster_sim.workload.schedules import FORWARD
 from cluster_sim.workload.segments import Segment, Writer
 
 #: Parts of a pass, in the order of its times.
@@ -18,7 +18,6 @@ PASS_PARTS = ("compute", "tp", "cp", "ep")
 #: its buffer; NaN where there is nobody to talk to.
 CollectiveSeconds = Callable[[str, str, float], float]
 
-_HALF = 2
 _PLACE = {TP: 1, CP: 2, EP: 3}
 
 
@@ -28,15 +27,16 @@ class LayerTimes:
     Args:
         job: how it is split decides; pipeline and data ranks do not matter.
         seconds_of: time of each collective when nothing else is on its links.
+        num_domains: scale-up domains over which a group of expert ranks lies.
     """
 
-    def __init__(self, job: Job, seconds_of: CollectiveSeconds) -> None:
+    def __init__(self, job: Job, seconds_of: CollectiveSeconds, num_domains: int) -> None:
         self.job, self.parallel, self.slowdown = job, job.parallelism, job.compute_slowdown_ratio
         self.plain: Roofline = job.roofline()
         self.repeating: Roofline = job.roofline(job.repeated_parts) if job.repeated_parts else self.plain
         self.kinds: list[int] = []
         self.seconds: list[float] = []
-        self.comm = self._collectives(seconds_of)
+        self.comm = self._collectives(seconds_of, num_domains)
 
     def layer(self, layer: int, kind: int) -> Array:
         """float64[4]: seconds of a pass of some kind through a layer, by PASS_PARTS; without what is done again."""
@@ -50,57 +50,26 @@ class LayerTimes:
 
     def output(self, kind: int) -> Array:
         """float64[4]: the same for the output layer, and the layers for further tokens with one each."""
-        writer, head, last = Writer(), self.plain.head(), self.job.model.layers - 1
-        layers, further = LayerWriter(writer, self.parallel, self.comm), self.job.model.mtp_layers
-        for _ in range(further):
-            writer.compute(seconds_in(self.plain.mtp(), kind))
-            if kind == FORWARD:
-                layers.forward(self.plain.pieces(last), last)
-            else:
-                layers.backward(self.plain.pieces(last), last, kind)
-        for _ in range(further + 1):
-            layers.head(head, kind)
+        writer = Writer()
+        LayerWriter(writer, self.parallel, self.comm).output(self.plain, kind)
         return self._seconds(writer.written)
 
     def input(self, kind: int) -> Array:
         """float64[4]: the same for the input embedding."""
-        return np.array([seconds_in(self.plain.embedding(), kind), 0.0, 0.0, 0.0])
+        return np.array([self.plain.embedding().seconds(kind), 0.0, 0.0, 0.0])
 
-    def _collectives(self, seconds_of: CollectiveSeconds) -> LayerCollectives:
-        """As ``communication.layer_collectives``, with numbers of rows that are places in ``seconds``."""
-        job, p, model = self.job, self.parallel, self.job.model
-        size_bytes = job.micro_batch * model.sequence / p.context * model.hidden * _HALF
-        hidden, gathers = p.overlap_tensor_ratio, float(p.sequence)
-        leave = "reduce_scatter" if p.sequence else "all_reduce"
-
-        def add(kind: int, operation: str, groups: str, amount_bytes: float) -> int:
-            time_s = seconds_of(operation, groups, amount_bytes) if amount_bytes else np.nan
-            if time_s != time_s:
-                return NONE
-            self.kinds.append(kind)
-            self.seconds.append(time_s)
-            return len(self.seconds) - 1
-
-        def tensor(operation: str, share: float) -> int:
-            return add(TP, operation, "tensor", size_bytes * share)
-
-        key_bytes = job.micro_batch * model.sequence * (model.key_width + model.value_width) / p.tensor * _HALF
-        is_ring = p.context_exchange == "ring"
-        context = add(CP, "all_gather", "context", key_bytes)
-        experts = model.experts
-        sent_bytes = size_bytes / p.tensor * experts.per_token if experts else 0.0
-        to_experts = dict.fromkeys(range(model.layers), add(EP, "all_to_all", "expert", sent_bytes))
-        inside_bytes = sent_bytes * p.expert_tensor
-        return LayerCollectives(
-            enter=tensor("all_gather", gathers * (1 - hidden)), enter_beside=tensor("all_gather", gathers * hidden),
-            leave=tensor(leave, 1 - hidden), leave_beside=tensor(leave, hidden), again=tensor("all_gather", gathers),
-            summed=tensor(leave, 1.0), context=context,
-            context_back=add(CP, "all_gather", "context", 2 * key_bytes) if is_ring else context,
-            context_sum=NONE if is_ring else add(CP, "reduce_scatter", "context", key_bytes),
-            to_experts=to_experts, from_experts=to_experts,
-            expert_enter=add(EP, "all_gather", "expert_tensor", inside_bytes),
-            expert_leave=add(EP, "reduce_scatter", "expert_tensor", inside_bytes),
-        )  # fmt: skip
+    def _collectives(self, seconds_of: CollectiveSeconds, num_domains: int) -> LayerCollectives:
+        """With numbers of rows that are places in ``seconds``."""
+        rows: dict[str, int] = {}
+        for name, one in exchanges(self.job, num_domains).items():
+            time_s = seconds_of(one.operation, one.among, one.size_bytes)
+            if time_s == time_s:
+                rows[name] = len(self.seconds)
+                self.kinds.append(one.kind)
+                self.seconds.append(time_s)
+        rows.setdefault("context_back", rows.get("context", NONE))
+        tokens = dict.fromkeys(range(self.job.model.layers), rows.pop("tokens", NONE))
+        return LayerCollectives(tokens, tokens, **rows)
 
     def _seconds(self, segments: Iterable[Segment]) -> Array:
         found = np.zeros(len(PASS_PARTS))
@@ -128,10 +97,3 @@ def beside(work_s: float, collective_s: float, slowdown_ratio: float) -> tuple[f
     if collective_s >= slowed_s:
         return slowed_s, collective_s - slowed_s
     return work_s + collective_s * slowdown_ratio / (1 + slowdown_ratio), 0.0
-
-
-def seconds_in(piece: PieceTimes, kind: int) -> float:
-    """Of a piece in a pass of some kind."""
-    if kind == FORWARD:
-        return piece.forward_s
-    return piece.backward_s if kind == BACKWARD else piece.weight_s if kind == WEIGHT else piece.input_s

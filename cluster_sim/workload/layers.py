@@ -5,18 +5,17 @@ each part; backward, inputs are gathered again beside the gradients of inputs, a
 of weights.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from cluster_sim.tables import NONE
-from cluster_sim.workload.communication import LayerCollectives
+from cluster_sim.workload.exchanges import LayerCollectives
 from cluster_sim.workload.parallel import Parallelism
-from cluster_sim.workload.roofline import PieceTimes
+from cluster_sim.workload.roofline import PieceTimes, Roofline
 from cluster_sim.workload.schedules import BACKWARD, FORWARD, INPUT, WEIGHT
 from cluster_sim.workload.segments import Writer
 
 Pieces = Mapping[str, PieceTimes]
-SecondsOf = Callable[[PieceTimes], float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,18 +64,29 @@ class LayerWriter:
                 self.writer.wait(self.comm.context_sum)
         self._gradients(pieces["qkv"], kind, self.comm.again, self.comm.summed)
 
-    def head(self, piece: PieceTimes, kind: int) -> None:
-        """The output layer, forward or backward."""
+    def output(self, roofline: Roofline, kind: int) -> None:
+        """The output layer, and the layers for further tokens with one each; ``roofline`` with nothing repeated."""
+        last, head = roofline.model.layers - 1, roofline.head()
+        for further in range(roofline.model.mtp_layers + 1):
+            if further and kind == FORWARD:
+                self.writer.compute(roofline.mtp().forward_s)
+                self.forward(roofline.pieces(last), last)
+            elif further:
+                self.backward(roofline.pieces(last), last, kind)
+                self.writer.compute(roofline.mtp().seconds(kind))
+            self._head(head, kind)
+
+    def _head(self, piece: PieceTimes, kind: int) -> None:
         if kind == FORWARD:
             self.writer.wait(self.comm.enter)
-            self.writer.compute(piece.forward_s)
+            self.writer.compute(piece.forward_s, self.comm.enter_beside)
         else:
-            self._gradients(piece, kind, NONE, self.comm.summed)
+            self._gradients(piece, kind, self.comm.again, self.comm.summed)
 
     def _mixture_forward(self, pieces: Pieces, layer: int) -> None:
         write, comm = self.writer, self.comm
         write.compute(pieces["route"].forward_s)
-        self._send_beside(comm.to_experts[layer], pieces, lambda piece: piece.forward_s)
+        self._send_beside(comm.to_experts[layer], pieces, FORWARD)
         write.wait(comm.expert_enter)
         write.compute(pieces["experts"].forward_s)
         write.wait(comm.expert_leave)
@@ -91,7 +101,7 @@ class LayerWriter:
                 write.compute(pieces[name].weight_s if name in pieces else 0.0)
             return
         write.compute(pieces["unroute"].backward_s)
-        self._send_beside(comm.to_experts[layer], pieces, lambda piece: _seconds(piece, kind))
+        self._send_beside(comm.to_experts[layer], pieces, kind)
         write.wait(comm.expert_enter)
         write.compute(pieces["experts"].input_s)
         if kind == BACKWARD and self.parallel.overlap_experts and comm.expert_leave == NONE:
@@ -100,20 +110,19 @@ class LayerWriter:
             write.compute(pieces["experts"].weight_s if kind == BACKWARD else 0.0)
             write.wait(comm.expert_leave)
             write.wait(comm.from_experts[layer])
-        write.compute(_seconds(pieces["route"], kind))
+        write.compute(pieces["route"].seconds(kind))
 
-    def _send_beside(self, collective: int, pieces: Pieces, seconds_of: SecondsOf) -> None:
+    def _send_beside(self, collective: int, pieces: Pieces, kind: int) -> None:
         """Tokens to experts, with the shared experts beside that, or after it."""
         write, shared = self.writer, pieces.get("shared")
         if shared is None:
             write.wait(collective)
         elif self.parallel.overlap_experts:
-            write.compute(seconds_of(shared), collective)
+            write.compute(shared.seconds(kind), collective, self.comm.shared_enter, self.comm.shared_leave)
         else:
-            write.wait(self.comm.enter)
-            write.compute(seconds_of(shared))
-            write.wait(self.comm.leave)
-            write.wait(collective)
+            write.wait_for((self.comm.enter, self.comm.enter_beside))
+            write.compute(shared.seconds(kind), NONE if kind == FORWARD else self.comm.again)
+            write.wait_for((self.comm.leave, self.comm.leave_beside, collective))
 
     def _with_context(self, core_s: float, collective: int) -> None:
         """Attention with keys and values of other ranks: behind what is there already, or once all are there."""
@@ -140,7 +149,3 @@ class LayerWriter:
             self.writer.wait(summed)
         else:
             self.writer.compute(piece.weight_s)
-
-
-def _seconds(piece: PieceTimes, kind: int) -> float:
-    return piece.backward_s if kind == BACKWARD else piece.input_s

@@ -27,6 +27,12 @@ class Layout:
         """Layers of a chunk; empty where it holds nothing but embedding or output layer."""
         return self.ranges[stage, chunk]
 
+    def first_layers(self, stage: int, chunk: int, most: int) -> range:
+        """Those layers of a chunk that are among the first ``most`` of its stage, chunk after chunk; 0: all."""
+        layers = self.layers(stage, chunk)
+        before = sum(len(self.layers(stage, earlier)) for earlier in range(chunk))
+        return layers[: max(most - before, 0)] if most else layers
+
     def has_input(self, stage: int, chunk: int) -> bool:
         """Whether a chunk begins with the input embedding."""
         return (stage, chunk) in self.inputs

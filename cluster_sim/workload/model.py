@@ -237,8 +237,3 @@ class Model(Spec):
         """Forward and backward of the whole model without recomputation [Narayanan et al. 2021, app.]."""
         layers = sum(self.layer_flop_per_token(i) for i in range(self.layers))
         return 3 * (layers + 2 * self.embedding_parameters + self.mtp_flop_per_token)
-
-    @property
-    def kv_width(self) -> int:
-        """Width of the keys of all key heads; values are as wide but with ``latent``."""
-        return self.key_width

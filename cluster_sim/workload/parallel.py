@@ -78,13 +78,17 @@ class Parallelism(Spec):
         problems: list[Problem] = []
         if self.order != _AUTO and sorted(self.order) != sorted(DIMENSIONS):
             problems.append((("order",), f"expected {wanted} once each, or auto, got {', '.join(self.order)}"))
-        if self.num_stage_ranks % (self.expert * self.expert_tensor):
+        is_even = self.num_stage_ranks % (self.expert * self.expert_tensor) == 0
+        if not is_even:
             what = f"{self.expert} x expert_tensor {self.expert_tensor}" if self.expert_tensor > 1 else f"{self.expert}"
             problems.append((("expert",), f"{what} does not divide the {stage} tensor, context and data ranks of a "
                              "stage; change a degree"))  # fmt: skip
         if self.sharding == "hsdp" and (self.shard == 1 or self.num_replicas % self.shard):
             problems.append((("shard",), f"{self.shard} is no way to share {self.num_replicas} data and context ranks; "
                              "give a divisor above 1"))  # fmt: skip
+        elif self.sharding == "hsdp" and is_even and self.expert_data % self.num_shards[1]:
+            problems.append((("shard",), f"{self.shard} is no way to share the {self.expert_data} replicas of each "
+                             "expert; give a divisor of both numbers of replicas, or change expert"))  # fmt: skip
         if self.sharding != "hsdp" and self.shard > 1:
             problems.append((("shard",), "is given, but sharding is not hsdp; change one of them"))
         raise_problems("Parallelism", problems)

@@ -4,17 +4,13 @@ from dataclasses import dataclass
 
 from cluster_sim.collectives import Groups, LinkCosts
 from cluster_sim.tables import DP, Array
-from cluster_sim.workload.communication import (
-    Bucket,
-    Replication,
-    layer_collectives,
-    send_activations,
-)
+from cluster_sim.workload.buckets import Bucket, input_bucket, layer_bucket, output_bucket
+from cluster_sim.workload.communication import Replication, layer_collectives, send_activations
 from cluster_sim.workload.job import Job
 from cluster_sim.workload.layers import LayerWriter
 from cluster_sim.workload.program import REDUCE_PHASE, Program
 from cluster_sim.workload.replicas import Replicas
-from cluster_sim.workload.roofline import PieceTimes, Roofline
+from cluster_sim.workload.roofline import Roofline
 from cluster_sim.workload.schedules import BACKWARD, FORWARD, WEIGHT
 from cluster_sim.workload.segments import Writer
 
@@ -79,19 +75,17 @@ class _Stage:
     def write(self) -> None:
         """All passes that the stage's order has, and what it does before and after them."""
         self.program.gathers[self.stage], self.program.reduces[self.stage] = [], []
-        held, keys = Bucket(0.0, 0.0), sorted({(int(c), int(k), int(s)) for c, k, s in self.program.keys(self.stage)})
+        held, keys = Bucket(), sorted({(int(c), int(k), int(s)) for c, k, s in self.program.keys(self.stage)})
         for chunk in sorted({key[0] for key in keys}):
             items = self._items(chunk)
-            for item in items:
-                held = Bucket(held.dense + item.bucket.dense, held.experts + item.bucket.experts)
+            held = sum((item.bucket for item in items), held)
             gathers, reduces = self._shared(chunk, items)
             for _, kind, special in (key for key in keys if key[0] == chunk):
                 for lane, comm in self.comm.items():
                     writer = LayerWriter(Writer(factor=self._factor(lane)), self.parallel, comm)
                     self._pass(writer, items, kind, special, gathers, reduces)
                     self.program.passes[lane, chunk, kind, special] = writer.writer.written
-        shards = self.parallel.num_shards
-        parameters = held.dense / shards[0] + held.experts / shards[1]
+        parameters = held.shard(self.parallel.num_shards).total
         for lane in self.comm:
             own_s = self.plain.optimizer_s(parameters) + self.plain.step_s
             self.program.optimizer_s[lane] = own_s * self._factor(lane)
@@ -103,27 +97,15 @@ class _Stage:
     def _items(self, chunk: int) -> tuple[_Item, ...]:
         """In the order of the forward pass."""
         model, p, layout = self.job.model, self.parallel, self.program.layout
-        vocabulary = model.embedding_parameters / p.tensor
-        found = [_Item(_INPUT, Bucket(vocabulary, 0.0))] if layout.has_input(self.stage, chunk) else []
-        most = self.job.recompute_layers or model.layers
-        for number, layer in enumerate(layout.layers(self.stage, chunk)):
-            how = self.job.recompute if number < most else "none"
-            found.append(_Item(layer, self._parameters_of(layer), how == "full", how == "selective"))
+        has_input = layout.has_input(self.stage, chunk)
+        found = [_Item(_INPUT, input_bucket(model, p))] if has_input else []
+        repeated = layout.first_layers(self.stage, chunk, self.job.recompute_layers)
+        for layer in layout.layers(self.stage, chunk):
+            how = self.job.recompute if layer in repeated else "none"
+            found.append(_Item(layer, layer_bucket(model, p, layer), how == "full", how == "selective"))
         if layout.has_output(self.stage, chunk):
-            is_shared = model.tied_embeddings and bool(found) and found[0].layer == _INPUT
-            further = self._parameters_of(model.layers - 1)
-            times = model.mtp_layers
-            dense = 0.0 if is_shared else vocabulary
-            joining = 2 * model.hidden**2 / p.tensor
-            found.append(
-                _Item(_OUTPUT, Bucket(dense + times * (further.dense + joining), times * further.experts))
-            )  # fmt: skip
+            found.append(_Item(_OUTPUT, output_bucket(model, p, has_input)))
         return tuple(found)
-
-    def _parameters_of(self, layer: int) -> Bucket:
-        model, p = self.job.model, self.parallel
-        experts = model.expert_parameters_of(layer) / (p.expert * p.expert_tensor)
-        return Bucket(model.dense_parameters_of(layer) / p.tensor, experts)
 
     # --- what is shared among replicas
 
@@ -132,10 +114,9 @@ class _Stage:
         gathers: dict[int, list[int]] = {}
         reduces: dict[int, list[int]] = {}
         for number, (first, last) in enumerate(self._buckets(items)):
-            members = items[first : last + 1]
-            bucket = Bucket(sum(i.bucket.dense for i in members), sum(i.bucket.experts for i in members))
+            bucket = sum((item.bucket for item in items[first : last + 1]), Bucket())
             label = f"bucket {chunk}.{number}"
-            gathers[last if self.parallel.shards_parameters else first] = self.replication.gather(label, bucket)
+            gathers[first] = self.replication.gather(label, bucket)
             reduces[first] = self.replication.reduce(label, bucket)
         p = self.parallel
         if not (p.shards_parameters or p.gathers_ahead):
@@ -151,7 +132,7 @@ class _Stage:
         least = 0 if self.parallel.shards_parameters else self.parallel.bucket_parameters
         found, last, held = [], len(items) - 1, 0.0
         for at in reversed(range(len(items))):
-            held += items[at].bucket.dense + items[at].bucket.experts
+            held += items[at].bucket.total
             if held >= least or at == 0:
                 found.append((at, last))
                 last, held = at - 1, 0.0
@@ -187,9 +168,9 @@ class _Stage:
 
     def _item(self, layers: LayerWriter, item: _Item, kind: int) -> None:
         if item.layer == _INPUT:
-            layers.writer.compute(_seconds(self.plain.embedding(), kind))
+            layers.writer.compute(self.plain.embedding().seconds(kind))
         elif item.layer == _OUTPUT:
-            self._output(layers, kind)
+            layers.output(self.plain, kind)
         elif kind == FORWARD:
             layers.forward(self.plain.pieces(item.layer), item.layer)
         else:
@@ -197,24 +178,6 @@ class _Stage:
             if item.repeats and kind != WEIGHT:
                 layers.forward(self.plain.pieces(item.layer), item.layer)
             layers.backward(pieces, item.layer, kind)
-
-    def _output(self, layers: LayerWriter, kind: int) -> None:
-        """The output layer, and the layers for further tokens with one each."""
-        write, last = layers.writer, self.job.model.layers - 1
-        for further in range(self.job.model.mtp_layers + 1):
-            if further and kind == FORWARD:
-                write.compute(self.plain.mtp().forward_s)
-                layers.forward(self.plain.pieces(last), last)
-            elif further:
-                layers.backward(self.plain.pieces(last), last, kind)
-                write.compute(_seconds(self.plain.mtp(), kind))
-            layers.head(self.plain.head(), kind)
-
-
-def _seconds(piece: PieceTimes, kind: int) -> float:
-    if kind == FORWARD:
-        return piece.forward_s
-    return {BACKWARD: piece.backward_s, WEIGHT: piece.weight_s}.get(kind, piece.input_s)
 
 
 def _tie_embeddings(program: Program, domain: Array) -> None:

@@ -55,6 +55,7 @@ class Program:
         orders: of the passes of each stage, as in ``schedules``.
         traffics: what has been laid out already; collectives that differ only in size share theirs.
         expected: what the cost model says of the algorithms for an operation in some groups.
+        joins_passes: whether passes run together, so that what one communicates can meet what the other does.
     """
 
     job: Job
@@ -77,6 +78,7 @@ class Program:
     expected: dict[tuple[str, tuple[int, ...], bytes], tuple[Estimate, ...]] = field(default_factory=dict)
     layout: Layout = field(init=False)
     library: Library | None = field(init=False)
+    joins_passes: bool = field(init=False)
 
     def __post_init__(self) -> None:
         p = self.job.parallelism
@@ -86,6 +88,7 @@ class Program:
             self.schedule.order(stage, p.pipeline, self.job.num_microbatches, p.virtual_stages)
             for stage in range(p.pipeline)
         )
+        self.joins_passes = any(bool(order[:, 3].any()) for order in self.orders)
 
     @property
     def schedule(self) -> PipelineSchedule:
@@ -130,7 +133,8 @@ class Program:
     ) -> int:  # fmt: skip
         """The row of a new collective; NONE where there is nobody to talk to.
 
-        ``is_beside`` says whether it can run while its lane runs others; None for what is usual for its kind.
+        ``is_beside`` says whether it can run while its lane runs others; None for what is usual for its kind and for
+        the schedule.
         """
         if groups.size == 1:
             return NONE
@@ -143,7 +147,7 @@ class Program:
             chosen = COLLECTIVES[algorithm]
             in_steps = self.job.algorithms.detail == "steps"
             self.traffics[key] = chosen.step_by_step(groups, 1.0) if in_steps else chosen(groups, 1.0)
-        beside = kind in (PP, DP) if is_beside is None else is_beside
+        beside = kind in (PP, DP) or self.joins_passes if is_beside is None else is_beside
         return self._append(
             operation, groups, name=f"{name}, {self._where(lane, kind)}", kind=kind, algorithm=algorithm, lane=lane,
             phase=phase, traffic=self.traffics[key], size_bytes=size_bytes, is_beside=beside,
@@ -155,7 +159,7 @@ class Program:
         return self._append(
             "all_to_all", groups, name=f"{name} of layer {layer}, {self._where(lane, EP)}", kind=EP,
             algorithm="all_to_all", lane=lane, phase=PIPELINE_PHASE, traffic=all_to_all_of(groups, matrix),
-            size_bytes=size_bytes, layer=layer, is_beside=False,
+            size_bytes=size_bytes, layer=layer, is_beside=self.joins_passes,
         )  # fmt: skip
 
     def num_runs(self) -> Array:

@@ -28,6 +28,7 @@ from cluster_sim.workload.operations import (
     optimizer_work,
 )
 from cluster_sim.workload.parallel import Parallelism
+from cluster_sim.workload.schedules import BACKWARD, FORWARD, INPUT, WEIGHT
 
 Launches = Literal["fused", "eager", "graph"]
 
@@ -87,6 +88,10 @@ class PieceTimes:
     def backward_s(self) -> float:
         """Both gradients."""
         return self.input_s + self.weight_s
+
+    def seconds(self, kind: int) -> float:
+        """Of a pass of some kind, as in ``schedules``."""
+        return {FORWARD: self.forward_s, BACKWARD: self.backward_s, INPUT: self.input_s, WEIGHT: self.weight_s}[kind]
 
 
 class Roofline:

@@ -207,7 +207,8 @@ class _Search:
 
     def _why_not_shared(self, split: Split) -> str:
         shard, replicas = self.job.parallelism.shard, split.data * split.context
-        if split.sharding == "hsdp" and (shard == 1 or replicas % shard):
+        copies = split.tensor * replicas // (split.expert * split.expert_tensor)
+        if split.sharding == "hsdp" and (shard == 1 or replicas % shard or copies % min(shard, copies)):
             return "shard does not divide the replicas"
         return ""
 

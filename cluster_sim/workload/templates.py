@@ -34,11 +34,13 @@ class _Rows:
 
 
 def _expanded(segments: Sequence[Segment]) -> _Rows:
-    """Every collective as a row of its own. Begins and ends with one row that is alone."""
-    first = next(segment for segment in segments if segment.role == WAIT)
-    padded = [*([Segment()] if first.beside else []), *segments]
-    last = next(segment for segment in reversed(padded) if segment.role == WAIT)
-    padded += [Segment()] if last.beside else []
+    """Every collective as a row of its own. Begins and ends with one row that is alone, if need be of no time.
+
+    The gradients of an embedding's weights are those of its inputs: a pass for weights can have nothing to compute.
+    """
+    waited = [segment for segment in segments if segment.role == WAIT]
+    padded = [*([Segment()] if not waited or waited[0].beside else []), *segments]
+    padded += [Segment()] if waited and waited[-1].beside else []
     rows = _Rows([], [], [], [], [], [])
     front: list[int] = []
     ahead: list[int] = []

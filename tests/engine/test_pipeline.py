@@ -6,8 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cluster_sim.engine import step_parts
+from cluster_sim.tables import COMPUTE, PP, TP
 from cluster_sim.workload.schedules import BACKWARD, FORWARD, INPUT, WEIGHT
-from tests.engine.worlds import clos, free_pipeline, simulate_by_hand
+from tests.engine.worlds import clos, free_pipeline, run_job, simulate_by_hand, small_job
 
 TIMES = st.floats(1e-3, 10.0)
 
@@ -34,6 +35,28 @@ def test_interleaving_divides_the_bubble_by_the_number_of_chunks(stages, times, 
     outcome = simulate_by_hand(schedule, clos(stages))
     both_s = forward_s + backward_s
     assert outcome.step_time_s == pytest.approx((microbatches * chunks + stages - 1) * both_s, rel=1e-9)
+
+
+@pytest.mark.parametrize("name", ["1f1b", "zb-h1", "dualpipe"])
+def test_a_message_leaves_when_its_pass_is_done(name):
+    """Also where the pass runs together with another one, and ends with a collective."""
+    chunks = 2 if name == "dualpipe" else 1
+    job = small_job(schedule=name, virtual_stages=chunks, overlap_tensor_gradients=False)
+    schedule, outcome, _ = run_job(job, fuse=False)
+    columns = (schedule.stage, schedule.microbatch, schedule.pass_kind)
+    keys = np.stack(columns, axis=1).tolist()
+    ends_s: dict[tuple[int, ...], float] = {}
+    for task in np.flatnonzero(np.isin(schedule.kind, (COMPUTE, TP))).tolist():
+        key = tuple(keys[task])
+        ends_s[key] = max(ends_s.get(key, 0.0), float(outcome.end_s[task]))
+    sends = np.flatnonzero(schedule.kind == PP).tolist()
+    assert sends
+    for task in sends:
+        stage, microbatch, kind = keys[task]
+        halves = (kind, 2) if kind == 1 else (kind,)  # gradients of inputs leave before those of weights are done
+        done_s = max(ends_s.get((stage, microbatch, half), 0.0) for half in halves)
+        assert outcome.start_s[task] >= done_s - 1e-12
+        assert done_s > 0
 
 
 def test_a_stage_does_one_thing_at_a_time():

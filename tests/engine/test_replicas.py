@@ -25,6 +25,8 @@ JOBS = {
     "hsdp": small_job(sharding="hsdp", shard=2),
     "gradients sharded": small_job(sharding="zero2"),
     "parameters ahead": small_job(overlap_parameters=True),
+    "fsdp in turn": small_job(sharding="fsdp", overlap_parameters=False, overlap_gradients=False),
+    "gradients sharded in turn": small_job(sharding="zero2", overlap_gradients=False),
     "experts": moe_job(),
     "experts, fsdp": moe_job(sharding="fsdp"),
     "context": small_job(tensor=4, context=2),

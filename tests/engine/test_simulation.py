@@ -45,6 +45,15 @@ def test_the_parts_of_the_step_time_sum_to_it(case):
     assert min(parts.values()) >= -1e-12
 
 
+def test_what_passes_that_run_together_communicate_is_not_fused():
+    """It meets what the other pass sends, and the other pass computes meanwhile."""
+    job = small_job(virtual_stages=2, schedule="dualpipe", slowdown_ratio=0.0)
+    fused, together, _ = run_job(job, fuse=True)
+    _, explicit, _ = run_job(job, fuse=False)
+    assert not fused.fused_s.any()
+    assert together.step_time_s == explicit.step_time_s
+
+
 @given(JOBS)
 @settings(max_examples=15, deadline=None)
 def test_fusing_private_collectives_changes_nothing(job):

@@ -63,6 +63,14 @@ def test_other_schedules_and_sharding_are_within_a_quarter(tmp_path, model):
     assert correlation > 0.97
 
 
+@pytest.mark.parametrize("model", [DENSE, MIXED], ids=["dense", "experts"])
+def test_two_ways_hide_what_passes_that_run_together_communicate(tmp_path, model):
+    space = PlanSpace(schedule="dualpipe", sharding=["none", "zero1"])
+    errors, _ = errors_of(list(pairs(tmp_path, model, space, 15)))
+    assert np.abs(errors).max() < 0.12
+    assert np.abs(errors).mean() < 0.04
+
+
 def test_the_parts_are_those_of_the_simulation(tmp_path):
     """Each within a thirtieth of the step, for plain schedules."""
     space = PlanSpace(schedule=PLAIN, sharding="zero1")

@@ -1,11 +1,15 @@
 """Schedules that are put together from templates."""
 
+from itertools import pairwise
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster_sim.tables import DP, NONE, OPTIMIZER, PP
-from cluster_sim.workload import Experts, Segment, assemble, fuse, plan
+from cluster_sim.tables import DP, NONE, OPTIMIZER, PP, TP
+from cluster_sim.workload import Experts, Segment, assemble, fuse, plan, split
+from cluster_sim.workload.schedules import WEIGHT
 from cluster_sim.workload.segments import AHEAD, BEHIND, WAIT
 from tests.engine.worlds import moe_job, small_job
 
@@ -67,12 +71,63 @@ def test_gradients_move_twice_the_bytes_of_parameters():
     assert np.isclose(reduced, 4 * per_rank)
 
 
-def test_runs_of_collectives_are_counted_as_the_schedule_has_them():
-    for job in (small_job(), moe_job(recompute="full")):
-        program = plan(job, np.arange(64) // 8)
+@pytest.mark.parametrize("replicas", ["together", "apart"])
+@pytest.mark.parametrize("sharding", ["zero1", "zero2", "zero3", "fsdp"])
+@pytest.mark.parametrize("overlaps", [True, False])
+def test_runs_of_collectives_are_counted_as_the_schedule_has_them(sharding, overlaps, replicas):
+    """What all replicas run together they run once, also where each of them waits for it."""
+    fields = {"sharding": sharding, "overlap_gradients": overlaps, "overlap_parameters": overlaps, "replicas": replicas}
+    for job in (small_job(**fields), moe_job(recompute="full", **fields)):
+        program = plan(job, np.arange(64) // 8, replicas=split(job, np.ones(64), np.zeros(64)))
         schedule = assemble(program, {})
         in_schedule = np.bincount(schedule.collective[schedule.collective != NONE], minlength=len(program.collectives))
         assert np.array_equal(in_schedule, program.num_runs())
+
+
+@pytest.mark.parametrize("schedule", ["zb-h1", "dualpipe"])
+def test_a_stage_with_nothing_but_the_embedding_has_no_gradients_of_weights_to_compute(schedule):
+    """2 layers, embedding and output layer over 4 stages: the pass is there, takes no time, and gradients follow it."""
+    chunks = 2 if schedule == "dualpipe" else 1
+    job = small_job(
+        layers=2, pipeline=4, data=2, edges_are_layers=True, schedule=schedule, virtual_stages=chunks, sharding="zero2"
+    )
+    done = assemble(plan(job, np.arange(64) // 8), {})
+    weights = np.flatnonzero((done.stage == 0) & (done.chunk == 0) & (done.pass_kind == WEIGHT) & done.is_lane)
+    assert len(weights)
+    assert not done.compute_s[weights].any()
+    behind = done.unlocks[np.concatenate([range(*done.unlocks_starts[task : task + 2]) for task in weights])]
+    assert np.count_nonzero(done.kind[behind] == DP) == len(weights)
+
+
+def test_messages_of_both_ways_have_the_numbers_of_their_microbatches():
+    job = small_job(schedule="dualpipe", virtual_stages=2)
+    done = assemble(plan(job, np.arange(64) // 8), {})
+    of_stage = [sorted(done.microbatch[(done.kind == PP) & (done.stage == stage)].tolist()) for stage in (0, 1)]
+    assert of_stage == [list(range(8)), list(range(8))]
+
+
+def test_reductions_behind_passes_follow_one_another():
+    """Each bucket's starts no earlier than the one before it has ended: they share the links of their ranks."""
+    done = assemble(plan(small_job(bucket_parameters=0), np.arange(64) // 8), {})
+    reductions = np.flatnonzero((done.kind == DP) & (done.stage == 0) & (done.microbatch != NONE))
+    assert len(reductions) > 2
+    for before, after in pairwise(reductions.tolist()):
+        assert after in done.unlocks[done.unlocks_starts[before] : done.unlocks_starts[before + 1]]
+
+
+@pytest.mark.parametrize("hidden", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("experts", [None, Experts(count=32, per_token=2, width=512, shared=1)])
+def test_tensor_ranks_send_as_much_where_products_hide_it(experts, hidden):
+    fields = {"overlap_tensor_gradients": False, "tensor": 2, "data": 16}
+    sent = [_tensor_bytes(small_job(experts=experts, overlap_tensor_ratio=ratio, **fields)) for ratio in (0.0, hidden)]
+    assert np.isclose(*sent)
+
+
+def _tensor_bytes(job):
+    """Buffers of all tensor-parallel collectives of a step."""
+    done = assemble(plan(job, np.arange(64) // 8), {})
+    used = done.collective[done.kind == TP]
+    return sum(done.collectives[row].size_bytes for row in used.tolist())
 
 
 def test_groups_of_another_shape_do_not_share_traffic():

@@ -81,3 +81,12 @@ def test_a_job_knows_the_domain_of_its_accelerator():
     assert job.parallelism.domain == 72
     assert job.parallelism.placement[0] == ("tensor", "context", "pipeline", "data")
     assert Job.model_validate(job.model_dump(mode="json")) == job
+
+
+def test_shards_divide_the_replicas_of_experts_too():
+    """12 data ranks of 2 tensor ranks hold 8 experts in 3 copies, which two ranks cannot share evenly."""
+    with pytest.raises(ValidationError, match="2 is no way to share the 3 replicas of each expert"):
+        Parallelism(tensor=2, data=12, expert=8, sharding="hsdp", shard=2)
+    assert Parallelism(tensor=2, data=12, expert=8, sharding="hsdp", shard=6).num_shards == (6, 3)
+    with pytest.raises(ValidationError, match="does not divide the 2 x 1 x 12"):
+        Parallelism(tensor=2, data=12, expert=48, sharding="hsdp", shard=2)
