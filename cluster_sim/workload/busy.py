@@ -61,14 +61,15 @@ class Load:
 
 
 def _content(job: Job, layout: Layout, stage: int) -> _Content:
-    model, most = job.model, job.recompute_layers or job.model.layers
+    model = job.model
     kinds: Counter[_Kind] = Counter()
     alike: dict[tuple[bool, float], int] = {}
     chunks = layout.chunks(stage)
     for chunk in chunks:
-        for number, layer in enumerate(layout.layers(stage, chunk)):
+        again = layout.first_layers(stage, chunk, job.recompute_layers)
+        for layer in layout.layers(stage, chunk):
             one = alike.setdefault((model.has_experts(layer), model.attended(layer)), layer)
-            kinds[_Kind(one, job.recompute if number < most else "none")] += 1
+            kinds[_Kind(one, job.recompute if layer in again else "none")] += 1
     return _Content(
         tuple(sorted(kinds.items())), sum(layout.has_input(stage, chunk) for chunk in chunks),
         sum(layout.has_output(stage, chunk) for chunk in chunks),

@@ -27,6 +27,12 @@ class Layout:
         """Layers of a chunk; empty where it holds nothing but embedding or output layer."""
         return self.ranges[stage, chunk]
 
+    def first_layers(self, stage: int, chunk: int, most: int) -> range:
+        """Layers of a chunk that are among the first ``most`` of its stage, chunk after chunk; 0: all of the chunk."""
+        earlier = sum(len(self.ranges[stage, before]) for before in range(chunk))
+        layers = self.ranges[stage, chunk]
+        return layers[: max(most - earlier, 0)] if most else layers
+
     def has_input(self, stage: int, chunk: int) -> bool:
         """Whether a chunk begins with the input embedding."""
         return (stage, chunk) in self.inputs

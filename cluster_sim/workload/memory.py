@@ -216,15 +216,9 @@ class StageMemory:
             return 0, 0
         if not self.job.recompute_layers:
             return kinds[False], kinds[True]
-        left = self.job.recompute_layers
-        for earlier in self.chunks:
-            layers = self.layout.layers(self.stage, earlier)
-            chosen = layers[: max(left, 0)]
-            if earlier == chunk:
-                mixed = self._num_mixed(chosen)
-                return len(chosen) - mixed, mixed
-            left -= len(layers)
-        raise AssertionError(f"chunk {chunk} is none of stage {self.stage}")
+        chosen = self.layout.first_layers(self.stage, chunk, self.job.recompute_layers)
+        mixed = self._num_mixed(chosen)
+        return len(chosen) - mixed, mixed
 
     # --- buffers
 

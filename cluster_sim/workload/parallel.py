@@ -85,6 +85,8 @@ class Parallelism(Spec):
         if self.sharding == "hsdp" and (self.shard == 1 or self.num_replicas % self.shard):
             problems.append((("shard",), f"{self.shard} is no way to share {self.num_replicas} data and context ranks; "
                              "give a divisor above 1"))  # fmt: skip
+        if self.domain and self.order != _AUTO:
+            problems.append((("domain",), "is given, but order is not auto; change one of them"))
         if self.sharding != "hsdp" and self.shard > 1:
             problems.append((("shard",), "is given, but sharding is not hsdp; change one of them"))
         raise_problems("Parallelism", problems)

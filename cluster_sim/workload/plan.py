@@ -105,9 +105,9 @@ class _Stage:
         model, p, layout = self.job.model, self.parallel, self.program.layout
         vocabulary = model.embedding_parameters / p.tensor
         found = [_Item(_INPUT, Bucket(vocabulary, 0.0))] if layout.has_input(self.stage, chunk) else []
-        most = self.job.recompute_layers or model.layers
-        for number, layer in enumerate(layout.layers(self.stage, chunk)):
-            how = self.job.recompute if number < most else "none"
+        again = layout.first_layers(self.stage, chunk, self.job.recompute_layers)
+        for layer in layout.layers(self.stage, chunk):
+            how = self.job.recompute if layer in again else "none"
             found.append(_Item(layer, self._parameters_of(layer), how == "full", how == "selective"))
         if layout.has_output(self.stage, chunk):
             is_shared = model.tied_embeddings and bool(found) and found[0].layer == _INPUT
