@@ -345,7 +345,14 @@ class Job(Spec):
 
     def _unmixable(self) -> list[Problem]:
         experts, name = self.model.experts, self.algorithms.all_to_all
-        if not experts or not experts.popularity or name in ("all_to_all", AUTO):
+        chosen = {
+            "dispatch": self.parallelism.dispatch != "each_expert",
+            "overlap_experts": self.parallelism.overlap_experts,
+        }
+        if not experts:
+            without = "is given, but the model has no experts; leave it out"
+            return [(("parallelism", key), without) for key, is_given in chosen.items() if is_given]
+        if not experts.popularity or name in ("all_to_all", AUTO):
             return []
         reason = f"{name} sends equal parts; experts of uneven popularity need all_to_all (or popularity 0)"
         return [(("algorithms", "all_to_all"), reason)]

@@ -92,6 +92,15 @@ def test_words_in_the_place_of_a_part_are_refused_with_what_to_do(refused, tmp_p
     assert "instance of" not in line
 
 
+def test_checkpoints_of_neighbours_are_refused(refused, tmp_path):
+    """They would not lengthen anything that is told."""
+    (tmp_path / "other.yaml").write_text(
+        OTHER + "checkpoint: {every: 1, front_end: 1 GB/s, storage: 1 GB/s}\n", encoding="utf-8"
+    )
+    (line,) = refused("run", write_small(tmp_path).name, "--set", "neighbours={b: {job: other.yaml}}")
+    assert line.startswith("other.yaml:6: neighbours.b.job.checkpoint: ")
+
+
 # --- cables
 
 
@@ -117,6 +126,8 @@ def test_cables_that_are_not_there_are_told_with_their_line(refused, tmp_path, k
         ("job={recompute: selective, recompute_parts: [latent]}", "job.recompute_parts"),
         ("job={recompute: selective, recompute_parts: [experts]}", "job.recompute_parts"),
         ("job.parallelism.domain=8", "job.parallelism.domain"),
+        ("job.parallelism.overlap_experts=true", "job.parallelism.overlap_experts"),
+        ("job.parallelism.dispatch=each_domain", "job.parallelism.dispatch"),
         ("job={precision: nvfp4}", "job.precision"),
         ("job={accelerator: a100-80gb, precision: fp8}", "job.precision"),
         ("job.checkpoint={every: 1, front_end: 1 GB/s, storage: 1 GB/s, host_copy: 1 GB/s}",
