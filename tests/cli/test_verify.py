@@ -134,3 +134,11 @@ def test_a_table_of_steps_with_a_mistyped_time_is_still_one_of_steps(refused, st
     problems = refused("verify", steps.name)
     assert any("column 'step_time_s' is missing; did you mean 'step_time_ms'?" in problem for problem in problems)
     assert not any("collectives" in problem for problem in problems)
+
+
+def test_a_very_slow_network_overflows_nothing(cli, tmp_path):
+    """A module of 400 Gb/s could be cut into more such ports than an integer counts."""
+    slow = {"num_accelerators": 16, "layers": 4, "pp": 1, "tp": 8, "dp": 2, "global_batch_sequences": 2}
+    table = step_table(tmp_path, slow | {"seq_len": 2048, "nic_gbps_per_accelerator": 1e-30})
+    result = cli("verify", table.name, "--output", "v", "--workers", "1")
+    assert result.exit_code == 0, result.stderr
