@@ -27,7 +27,7 @@ class Where:
 @contextmanager
 def errors_for_humans() -> Iterator[Where]:
     """Turn deliberate errors into lines on stderr and exit code 2 (bad input) or 1 (a simulation that failed)."""
-    from cluster_sim.core import BackendError, ClusterSimError, InputError, NotBuildableError, PlanError
+    from cluster_sim.core import BackendError, ClusterSimError, FieldsError, InputError, NotBuildableError, PlanError
 
     where = Where()
     try:
@@ -41,6 +41,9 @@ def errors_for_humans() -> Iterator[Where]:
         )
     except PlanError as error:
         _leave(where.problem("job.algorithms", str(error)), _USAGE)
+    except FieldsError as error:
+        told = (problem.partition(": ") for problem in error.problems)
+        _leave("\n".join(where.problem(field, message) for field, _, message in told), _USAGE)
     except InputError as error:
         _leave(str(error), _USAGE)
     except ClusterSimError as error:

@@ -45,7 +45,9 @@ def run_verification(
     """``cluster-sim verify``."""
     if not is_table_of_steps(table):
         if sample is not None or workers is not None:
-            raise click.UsageError("--sample and --workers are for tables of training steps; leave them out")
+            raise click.UsageError(
+                f"--sample and --workers are for tables of training steps, and {table} has no column step_time_s"
+            )
         _show(verify(table, backend=backend or "numpy", **options), error_summary, _GROUPS, errors, quiet, as_json)
         return
     with progress_bar(quiet or as_json) as bar:

@@ -10,10 +10,11 @@ from cluster_sim.core import ConfigError, Document, read_document, read_spec
 
 #: Where a path to another file may stand; ``*`` is any name.
 _INCLUDES = (
-    ("job",), ("interconnect",), ("topology",), ("job", "model"),
-    ("compare", "jobs", "*"), ("compare", "jobs", "*", "model"),
+    ("job",), ("interconnect",), ("topology",), ("job", "model"), ("job", "kernels"),
+    ("compare", "jobs", "*"), ("compare", "jobs", "*", "model"), ("compare", "jobs", "*", "kernels"),
     ("compare", "interconnects", "*"), ("compare", "topologies", "*"),
     ("neighbours", "*"), ("neighbours", "*", "job"), ("neighbours", "*", "job", "model"),
+    ("neighbours", "*", "job", "kernels"),
 )  # fmt: skip
 
 
@@ -74,15 +75,11 @@ def read_whole(path: Path, settings: Sequence[str] = ()) -> Document:
         if not file:
             raise ConfigError((f"--set {setting}: expected a.b=value",))
         document = document.with_setting(f"{key}={os.path.relpath(file, path.parent)}")
-    problems: list[str] = []
-    for pattern in _INCLUDES:
-        document = _include(document, pattern, (), path.parent, problems)
-    if problems:
-        raise ConfigError(tuple(problems))
+    document = _with_parts(document, path.parent)
     for pattern in _FILES:
         document = _located(document, pattern, (), path.parent)
     for setting in (setting for setting in settings if setting not in file_settings):
-        document = document.with_setting(setting)
+        document = _with_parts(document.with_setting(setting), Path())
     missing = [
         document.problem(at, f"{name}: cannot be read: there is no such file")
         for pattern in _FILES
@@ -91,6 +88,16 @@ def read_whole(path: Path, settings: Sequence[str] = ()) -> Document:
     ]
     if missing:
         raise ConfigError(tuple(missing))
+    return document
+
+
+def _with_parts(document: Document, folder: Path) -> Document:
+    """With the files that it names in the place of mappings; names that no file says are looked for in ``folder``."""
+    problems: list[str] = []
+    for pattern in _INCLUDES:
+        document = _include(document, pattern, (), folder, problems)
+    if problems:
+        raise ConfigError(tuple(problems))
     return document
 
 

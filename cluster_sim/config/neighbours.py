@@ -32,6 +32,10 @@ def misplaced(job: Job, neighbours: dict[str, Neighbour], cluster_accelerators: 
          f"is {other.job.accelerator}, and that of the main job {job.accelerator}; a cluster has one kind")
         for name, other in others if other.job.accelerator != job.accelerator
     ]  # fmt: skip
+    problems += [
+        (("neighbours", name, "job", "checkpoint"), "counts for the main job only; leave it out")
+        for name, other in others if other.job.checkpoint
+    ]  # fmt: skip
     needed = job.accelerators + sum(other.job.accelerators for _, other in others)
     if 0 < cluster_accelerators < needed:
         sizes = " + ".join([str(job.accelerators), *(f"{other.job.accelerators} ({name})" for name, other in others)])

@@ -166,6 +166,9 @@ def _message(detail: Any) -> str:
             return "missing; add this key"
         case "value_error" if isinstance(cause, ValueError):
             return str(cause)
+        case "model_type":
+            file = ", or the name of a file that ends in .yaml" if isinstance(detail["input"], str) else ""
+            return f"expected a dictionary of keys{file}; got {detail['input']!r}"
         case "literal_error" if isinstance(detail["input"], str):
             known = tuple(re.findall(r"'([^']*)'", detail["ctx"]["expected"]))
             hint = did_you_mean(detail["input"], known)

@@ -3,6 +3,7 @@
 ClusterSimError
 ├── InputError            a file, option or value the user gave (also a ValueError)
 │   ├── ConfigError       a configuration with mistakes: all of them at once
+│   │   └── FieldsError   the same, found after reading: by field
 │   ├── UnknownNameError  a name that is in no registry or catalogue
 │   ├── PlanError         a collective that cannot be planned as the job asks
 │   └── OutputError       a results folder that cannot be used
@@ -43,6 +44,10 @@ class ConfigError(InputError):
 
     def __str__(self) -> str:
         return "\n".join(self.problems)
+
+
+class FieldsError(ConfigError):
+    """Mistakes that show only once the fabric is built: ``field: message`` each, without a line."""
 
 
 class UnknownNameError(InputError):

@@ -91,8 +91,9 @@ def _links(tier: str, up: Array, fabric: Fabric, interconnect: Interconnect) -> 
 
 def _modules(technology: Technology, node: Array, line_rate_bytes_per_s: float) -> int:
     """Pieces that carry the links of every node, each node with its own."""
-    ports = int(technology.rate.typical / line_rate_bytes_per_s * (1 + 1e-9))
-    return int(np.sum(-(-np.bincount(node) // ports)))
+    links = np.bincount(node)
+    ports = min(technology.rate.typical / line_rate_bytes_per_s * (1 + 1e-9), float(links.max(initial=1)))
+    return int(np.sum(-(-links // int(ports))))
 
 
 def _item(

@@ -88,10 +88,13 @@ def check_output(output: Path | None, overwrite: bool) -> None:
     """Refuse at once, before a long simulation, what ``claim_folder`` would refuse after it; changes nothing."""
     if output is None:
         return
-    if output.is_dir() and any(output.iterdir()):
-        _check_clearable(output, overwrite)
-    if output.exists() and not output.is_dir():
-        raise OutputError(str(output), "cannot be written (it is a file)", "choose another --output")
+    try:
+        if output.is_dir() and any(output.iterdir()):
+            _check_clearable(output, overwrite)
+        if output.exists() and not output.is_dir():
+            raise OutputError(str(output), "cannot be written (it is a file)", "choose another --output")
+    except OSError as error:
+        raise OutputError(str(output), f"cannot be used ({error.strerror})", "choose another --output") from error
 
 
 def _clear(folder: Path, overwrite: bool) -> None:

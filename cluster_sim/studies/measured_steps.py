@@ -6,7 +6,7 @@ from typing import Any
 
 from cluster_sim.core import did_you_mean
 from cluster_sim.studies.machines import CATALOGUED
-from cluster_sim.studies.measured import STEP_COLUMN
+from cluster_sim.studies.measured import COLUMNS, STEP_COLUMN
 from cluster_sim.studies.rows import (
     SPLITS,
     Problems,
@@ -125,8 +125,12 @@ class MeasuredStep:
 
 
 def is_table_of_steps(path: Path) -> bool:
-    """Whether a table has the column that tells training steps from collectives; raises as ``read_lines``."""
-    return STEP_COLUMN in read_lines(path)[0]
+    """Whether a table has the column of training steps, or more of their columns than of those of collectives.
+
+    Raises as ``read_lines``.
+    """
+    names = set(read_lines(path)[0])
+    return STEP_COLUMN in names or len(names & {*NEEDED, *OPTIONAL}) > len(names & set(COLUMNS))
 
 
 def read_steps(path: Path) -> tuple[MeasuredStep, ...]:

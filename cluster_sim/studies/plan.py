@@ -142,8 +142,10 @@ def plan(
 
 def _fabric(config: RunConfig) -> Fabric:
     job = config.job
-    fabric = config.topology.fabric(Equipment(job.accelerators, job.accelerator_entry, config.interconnect))
-    fabric = config.failed_links.removed_from(fabric, stream(config.seed, "failed_links"))
+    others = sum(neighbour.job.accelerators for neighbour in config.neighbours.values())
+    size = config.cluster_accelerators or job.accelerators + others
+    built = config.topology.fabric(Equipment(size, job.accelerator_entry, config.interconnect))
+    fabric = config.failed_links.removed_from(built, stream(config.seed, "failed_links"))
     return config.slow_links.slowed_in(fabric, stream(config.seed, "slow_links"))
 
 

@@ -24,7 +24,10 @@ def read_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise ConfigError((f"{path}:{line}: is not UTF-8 ({error.reason}); save it with this encoding",)) from error
+    except OSError as error:
         raise ConfigError((f"{path}: cannot be read: {error}",)) from error
     reader = csv.reader(io.StringIO(text, newline=""))
     try:
@@ -33,7 +36,16 @@ def read_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
         raise ConfigError((f"{path}:{reader.line_num}: not CSV: {error}",)) from error
     if not lines:
         raise ConfigError((f"{path}:1: the file is empty; expected a line with the columns' names, then rows",))
-    return [name.strip() for name in lines[0][1]], lines[1:]
+    names = [name.strip() for name in lines[0][1]]
+    _check_separator(path, names)
+    return names, lines[1:]
+
+
+def _check_separator(path: Path, names: list[str]) -> None:
+    """ConfigError where cells are separated by something else than commas, as spreadsheets do in some languages."""
+    found = [what for sign, what in ((";", "semicolons"), ("\t", "tabs")) if len(names) == 1 and sign in names[0]]
+    if found:
+        raise ConfigError((f"{path}:1: cells are separated by {found[0]}; expected commas, save it with these",))
 
 
 def check_has_rows(path: Path, lines: list[tuple[int, list[str]]]) -> None:

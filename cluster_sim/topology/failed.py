@@ -4,9 +4,9 @@ import re
 from dataclasses import dataclass, replace
 
 import numpy as np
-from pydantic import Field, StrictInt
+from pydantic import Field, StrictInt, model_validator
 
-from cluster_sim.core import ConfigError, Ratio, Spec
+from cluster_sim.core import FieldsError, Problem, Ratio, Spec, raise_problems
 from cluster_sim.kernels import added_up, scrambled
 from cluster_sim.tables import (
     NODE_KINDS,
@@ -45,6 +45,17 @@ class CableChoice(Spec):
     ratio: Ratio = Field(0.0, ge=0, le=1)
     tiers: tuple[str, ...] = ()
 
+    @model_validator(mode="after")
+    def _has_an_effect(self) -> "CableChoice":
+        raise_problems(type(self).__name__, self._without_effect())
+        return self
+
+    def _without_effect(self) -> list[Problem]:
+        """Keys that are given although nothing is drawn: a ratio of 0 that is given, too, says so."""
+        if not self.tiers or "ratio" in self.model_fields_set:
+            return []
+        return [(("tiers",), "cables of them are drawn by ratio, which is not given; give it, or leave tiers out")]
+
     def chosen(self, fabric: Fabric, random: np.random.Generator, key: str) -> Array:
         """bool[L]: links of the cables, both ways.
 
@@ -54,13 +65,13 @@ class CableChoice(Spec):
             key: of the choice in a file, for messages.
 
         Raises:
-            ConfigError: links or tiers that the fabric does not have, all of them.
+            FieldsError: links or tiers that the fabric does not have, all of them.
         """
         problems: list[str] = []
         named = [self._cables(link, fabric, problems) for link in self.links]
         drawn = self._drawn(fabric, random, problems)
         if problems:
-            raise ConfigError(tuple(f"{key}: {problem}" for problem in problems))
+            raise FieldsError(tuple(f"{key}: {problem}" for problem in problems))
         is_chosen = np.zeros(len(fabric.links), bool)
         is_chosen[np.concatenate([np.zeros(0, np.int64), *named, drawn])] = True
         return np.asarray(is_chosen | is_chosen[np.arange(len(is_chosen)) ^ 1])

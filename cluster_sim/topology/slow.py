@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 from pydantic import Field
 
-from cluster_sim.core import Ratio
+from cluster_sim.core import Problem, Ratio
 from cluster_sim.tables import Array, Fabric
 from cluster_sim.topology.failed import CableChoice
 
@@ -18,6 +18,13 @@ class SlowLinks(CableChoice):
     """
 
     capacity_ratio: Ratio = Field(0.5, gt=0, lt=1)
+
+    def _without_effect(self) -> list[Problem]:
+        """See CableChoice."""
+        if "capacity_ratio" not in self.model_fields_set or self.model_fields_set & {"links", "ratio"}:
+            return super()._without_effect()
+        what = "neither links nor ratio says which cables keep so little; give one of them"
+        return [*super()._without_effect(), (("capacity",), what)]
 
     def slowed_in(self, fabric: Fabric, random: np.random.Generator) -> Fabric:
         """The same with less capacity on slow links.

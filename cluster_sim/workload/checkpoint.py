@@ -2,10 +2,10 @@
 
 from math import ceil
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from cluster_sim.catalogue import Accelerator
-from cluster_sim.core import BytesPerSecond, Spec
+from cluster_sim.core import BytesPerSecond, Spec, raise_problems
 from cluster_sim.workload.model import Model
 from cluster_sim.workload.parallel import Parallelism
 
@@ -32,6 +32,14 @@ class Checkpoint(Spec):
     storage_bytes_per_s: BytesPerSecond = Field(gt=0)
     asynchronous: bool = False
     host_copy_bytes_per_s: BytesPerSecond = Field(25e9, gt=0)
+
+    @model_validator(mode="after")
+    def _copies_ahead(self) -> "Checkpoint":
+        if "host_copy_bytes_per_s" in self.model_fields_set and not self.asynchronous:
+            is_default = self.host_copy_bytes_per_s == type(self).model_fields["host_copy_bytes_per_s"].default
+            what = "is given, but only asynchronous checkpoints copy to hosts first; add asynchronous: true"
+            raise_problems("Checkpoint", [] if is_default else [(("host_copy",), what)])
+        return self
 
     def mean_s(self, model: Model, parallel: Parallelism, accelerator: Accelerator, step_s: float) -> float:
         """Time that training waits for checkpoints, on average for each step.

@@ -1,6 +1,6 @@
 """A training job: a model, how it is split, and what runs it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -15,12 +15,15 @@ from cluster_sim.workload.memory import fullest_stage, stages_memory_bytes, why_
 from cluster_sim.workload.model import Model
 from cluster_sim.workload.operations import Precision
 from cluster_sim.workload.parallel import Parallelism
+from cluster_sim.workload.recomputed import recomputed_flop_per_token, recomputes_nothing
 from cluster_sim.workload.roofline import Launches, Roofline
 from cluster_sim.workload.schedules import SCHEDULES
 from cluster_sim.workload.stragglers import Stragglers, compute_factors
 
 #: More than any job has; the order of passes is an array.
 MOST_MICROBATCHES = 2**20
+#: Of layers by microbatches, of one replica: minutes and a dozen gigabytes.
+MOST_LAYER_PASSES = 2**19
 #: Of a job, and so of a fabric.
 MOST_ACCELERATORS = 2**24
 #: Operations that an algorithm is chosen for.
@@ -169,7 +172,9 @@ class Job(Spec):
     def _fits_together(self, info: ValidationInfo) -> "Job":
         is_open = bool((info.context or {}).get("is_open"))
         of_split = [] if is_open else [*self._indivisible(), *self._unschedulable(), *self._too_large()]
-        raise_problems("Job", [*of_split, *self._irreducible(), *self._unmixable(), *self._unknown_stragglers()])
+        of_split += recomputes_nothing(self, is_open)
+        besides = [*self._irreducible(), *self._unmixable(), *self._uncomputable(), *self._unknown_stragglers()]
+        raise_problems("Job", [*of_split, *besides])
         return self
 
     @classmethod
@@ -275,18 +280,7 @@ class Job(Spec):
     @property
     def hardware_flop(self) -> float:
         """FLOPs of a step with what is computed again."""
-        again = 0.0
-        if self.recompute == "full":
-            again = self._repeated(self.model.layer_flop_per_token)
-        elif self.recompute == "selective" and self.model.attention == "unfused":
-            again = self._repeated(self.model.core_flop_per_token)
-        return self.step_flop + self.global_batch * self.model.sequence * again
-
-    def _repeated(self, flop_of: Callable[[int], float]) -> float:
-        """FLOPs for each token of the layers that are computed again; each of two ways has half of the tokens."""
-        layout, most = self.layout, self.recompute_layers
-        layers = [layer for place in layout.ranges for layer in layout.first_layers(*place, most)]
-        return sum(map(flop_of, layers)) / len(layout.inputs)
+        return self.step_flop + self.global_batch * self.model.sequence * recomputed_flop_per_token(self)
 
     def _indivisible(self) -> list[Problem]:
         p, m = self.parallelism, self.model
@@ -313,6 +307,10 @@ class Job(Spec):
             (self.num_microbatches * p.virtual_stages <= MOST_MICROBATCHES, "global_batch",
              f"{self.num_microbatches} microbatches x virtual_stages {p.virtual_stages} are too many passes of a step; "
              f"at most {MOST_MICROBATCHES}"),
+            (self.num_microbatches * m.num_layers_computed <= MOST_LAYER_PASSES
+             or self.num_microbatches * p.virtual_stages > MOST_MICROBATCHES, "global_batch",
+             f"{self.num_microbatches} microbatches x {m.num_layers_computed} layers are too many passes to simulate; "
+             f"at most {MOST_LAYER_PASSES}: lower it, raise micro_batch or data, or take fewer layers"),
             (self.global_batch % rows == 0, "global_batch",
              f"{self.global_batch} is not a multiple of micro_batch {self.micro_batch} x data {p.data}"),
         ]  # fmt: skip
@@ -347,10 +345,25 @@ class Job(Spec):
 
     def _unmixable(self) -> list[Problem]:
         experts, name = self.model.experts, self.algorithms.all_to_all
-        if not experts or not experts.popularity or name in ("all_to_all", AUTO):
+        chosen = {
+            "dispatch": self.parallelism.dispatch != "each_expert",
+            "overlap_experts": self.parallelism.overlap_experts,
+        }
+        if not experts:
+            without = "is given, but the model has no experts; leave it out"
+            return [(("parallelism", key), without) for key, is_given in chosen.items() if is_given]
+        if not experts.popularity or name in ("all_to_all", AUTO):
             return []
         reason = f"{name} sends equal parts; experts of uneven popularity need all_to_all (or popularity 0)"
         return [(("algorithms", "all_to_all"), reason)]
+
+    def _uncomputable(self) -> list[Problem]:
+        chip, precision = self.accelerator_entry, self.precision
+        peaks = {"fp8": chip.peak_fp8, "mxfp8": chip.peak_fp8, "nvfp4": chip.peak_fp4}
+        if precision not in peaks or peaks[precision]:
+            return []
+        others = ", ".join(["bf16", "fp16", *(name for name, peak in peaks.items() if peak)])
+        return [(("precision",), f"{self.accelerator} has no products in {precision}; use {others}")]
 
     def _too_large(self) -> list[Problem]:
         if self.force or self._indivisible() or self._unschedulable():

@@ -16,6 +16,8 @@ from cluster_sim.workload.latent import Latent
 
 #: More than any model has; each is looked at.
 _MOST_LAYERS = 2**16
+#: Of numbers side by side, and of tokens: far more than any model has; parameters stay below 2**63.
+_MOST_WIDTH, _MOST_HEAD, _MOST_TOKENS = 2**20, 2**16, 2**32
 
 
 class Model(Spec):
@@ -46,15 +48,15 @@ class Model(Spec):
     """
 
     layers: int = Field(ge=1, le=_MOST_LAYERS)
-    hidden: int = Field(ge=1)
-    heads: int = Field(ge=1)
+    hidden: int = Field(ge=1, le=_MOST_WIDTH)
+    heads: int = Field(ge=1, le=_MOST_WIDTH)
     kv_heads: int = Field(0, ge=0)
-    head_dim: int = Field(0, ge=0)
+    head_dim: int = Field(0, ge=0, le=_MOST_HEAD)
     latent: Latent | None = None
-    ffn_hidden: int = Field(0, ge=0)
+    ffn_hidden: int = Field(0, ge=0, le=_MOST_WIDTH)
     gated_mlp: bool = False
-    vocabulary: int = Field(ge=1)
-    sequence: int = Field(ge=1)
+    vocabulary: int = Field(ge=1, le=_MOST_TOKENS)
+    sequence: int = Field(ge=1, le=_MOST_TOKENS)
     experts: Experts | None = None
     tied_embeddings: bool = False
     window: int = Field(0, ge=0)
@@ -139,6 +141,11 @@ class Model(Spec):
     def mlp_width(self) -> int:
         """Inner width of the dense MLP."""
         return self.ffn_hidden or 4 * self.hidden
+
+    @property
+    def num_layers_computed(self) -> int:
+        """Layers, with those for further tokens."""
+        return self.layers + self.mtp_layers
 
     # --- parameters
 

@@ -89,6 +89,8 @@ class Parallelism(Spec):
         elif self.sharding == "hsdp" and is_even and self.expert_data % self.num_shards[1]:
             problems.append((("shard",), f"{self.shard} is no way to share the {self.expert_data} replicas of each "
                              "expert; give a divisor of both numbers of replicas, or change expert"))  # fmt: skip
+        if self.domain and self.order != _AUTO:
+            problems.append((("domain",), "is given, but order is not auto; change one of them"))
         if self.sharding != "hsdp" and self.shard > 1:
             problems.append((("shard",), "is given, but sharding is not hsdp; change one of them"))
         raise_problems("Parallelism", problems)

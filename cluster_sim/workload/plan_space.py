@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal, NamedTuple
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from cluster_sim.core import Ratio, Spec
+from cluster_sim.core import Ratio, Spec, raise_problems
 from cluster_sim.workload.job import Job, ScheduleName
 from cluster_sim.workload.parallel import Parallelism, Sharding
 
@@ -61,6 +61,13 @@ class PlanSpace(Spec):
     memory_ratio: Ratio = Field(1.0, gt=0, le=1)
     keep: int = Field(8, ge=1, le=10_000)
     most: int = Field(40, ge=1, le=10_000)
+
+    @model_validator(mode="after")
+    def _keeps_no_more_than_most(self) -> "PlanSpace":
+        if self.keep > self.most:
+            what = f"{self.keep} is more than most {self.most}; lower it or raise most"
+            raise_problems("PlanSpace", [(("keep",), what)])
+        return self
 
     @field_validator(
         "tensor", "context", "pipeline", "expert", "expert_tensor", "virtual_stages", "micro_batch", "schedule",
@@ -127,7 +134,11 @@ def unchecked_job_with(job: Job, split: Split) -> Job:
 
 
 def _fields(job: Job, split: Split, parallelism: Parallelism) -> dict[str, Any]:
-    chosen = {"micro_batch": split.micro_batch, "schedule": split.schedule, "recompute": split.recompute}
+    layers = job.recompute_layers if split.recompute != "none" else 0
+    chosen = {
+        "micro_batch": split.micro_batch, "schedule": split.schedule, "recompute": split.recompute,
+        "recompute_layers": layers,
+    }  # fmt: skip
     return {name: getattr(job, name) for name in Job.model_fields} | chosen | {"parallelism": parallelism}
 
 

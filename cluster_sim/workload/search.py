@@ -12,7 +12,7 @@ from itertools import product
 
 from cluster_sim.core import InputError
 from cluster_sim.workload.activations import Activations
-from cluster_sim.workload.job import MOST_MICROBATCHES, Job
+from cluster_sim.workload.job import MOST_LAYER_PASSES, MOST_MICROBATCHES, Job
 from cluster_sim.workload.layout import Layout, layers_of, why_not_dealt
 from cluster_sim.workload.memory import StageMemory
 from cluster_sim.workload.parallel import Parallelism
@@ -216,7 +216,7 @@ class _Search:
         if self.job.global_batch % (split.micro_batch * split.data):
             return "micro_batch x data does not divide the global batch"
         num = self.job.global_batch // (split.micro_batch * split.data)
-        if num > MOST_MICROBATCHES:
+        if num > MOST_MICROBATCHES or num * self.job.model.num_layers_computed > MOST_LAYER_PASSES:
             return "too many microbatches"
         try:
             SCHEDULES[split.schedule].order(0, split.pipeline, _enough(num, split), split.virtual_stages)

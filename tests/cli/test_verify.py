@@ -114,3 +114,31 @@ def test_calibrate_writes_the_catalogues_files(cli, table, tmp_path):
 def test_calibrate_refuses_a_table_without_rows_for_it(refused, table):
     table.write_text(TABLE.replace("calibrate", "test"), encoding="utf-8")
     assert "nothing to fit to" in refused("calibrate", table.name)[0]
+
+
+@pytest.mark.parametrize(("sign", "name"), [(";", "semicolons"), ("\t", "tabs")])
+def test_other_separators_than_commas_are_told_at_once(refused, steps, sign, name):
+    steps.write_text(steps.read_text(encoding="utf-8").replace(",", sign), encoding="utf-8")
+    (problem,) = refused("verify", steps.name)
+    assert problem == f"steps.csv:1: cells are separated by {name}; expected commas, save it with these"
+
+
+def test_another_encoding_is_told_with_its_line(refused, steps):
+    steps.write_bytes(steps.read_bytes().replace(b"\nb,", b"\n\xe9,"))
+    (problem,) = refused("calibrate", steps.name)
+    assert problem.startswith("steps.csv:3: is not UTF-8")
+
+
+def test_a_table_of_steps_with_a_mistyped_time_is_still_one_of_steps(refused, steps):
+    steps.write_text(steps.read_text(encoding="utf-8").replace("step_time_s", "step_time_ms"), encoding="utf-8")
+    problems = refused("verify", steps.name)
+    assert any("column 'step_time_s' is missing; did you mean 'step_time_ms'?" in problem for problem in problems)
+    assert not any("collectives" in problem for problem in problems)
+
+
+def test_a_very_slow_network_overflows_nothing(cli, tmp_path):
+    """A module of 400 Gb/s could be cut into more such ports than an integer counts."""
+    slow = {"num_accelerators": 16, "layers": 4, "pp": 1, "tp": 8, "dp": 2, "global_batch_sequences": 2}
+    table = step_table(tmp_path, slow | {"seq_len": 2048, "nic_gbps_per_accelerator": 1e-30})
+    result = cli("verify", table.name, "--output", "v", "--workers", "1")
+    assert result.exit_code == 0, result.stderr

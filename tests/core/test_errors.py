@@ -10,6 +10,7 @@ EXAMPLES = [
     errors.ClusterSimError("something"),
     errors.InputError("something given"),
     errors.ConfigError(("a.yaml:1: no unit", "a.yaml:2: unknown name")),
+    errors.FieldsError(("slow_links: link 9 is not there", "failed_links: no tier 'x'")),
     errors.UnknownNameError("routing", "emcp", ("ecmp", "spray")),
     errors.PlanError("needs a torus"),
     errors.OutputError("results/a", "is not empty", "choose another"),

@@ -302,7 +302,7 @@ def test_a_table_of_training_steps_is_told_apart(tmp_path):
     ("text", "expected"),
     [
         (b"", "the file is empty"), (b"\n\n", "the file is empty"), (HEADER.encode() + b"\n", "holds no rows"),
-        (b"\xff\xfe", "cannot be read"), (HEADER.encode() + b",op\n", "'op' is there twice"),
+        (b"\xff\xfe", "is not UTF-8"), (HEADER.encode() + b",op\n", "'op' is there twice"),
         (HEADER.encode() + b'\n"' + b"x" * 200000, "not CSV"),
     ],
 )  # fmt: skip

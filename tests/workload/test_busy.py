@@ -10,6 +10,8 @@ from tests.engine.worlds import moe_job, run_job, small_job
 JOBS = {
     "dense": {}, "full recomputation": {"recompute": "full"},
     "some layers": {"recompute": "full", "recompute_layers": 2},
+    "some layers of chunks": {"recompute": "full", "recompute_layers": 1, "schedule": "interleaved",
+                              "virtual_stages": 2},
     "selective": {"recompute": "selective", "recompute_parts": ("norm", "activation")},
     "interleaved": {"schedule": "interleaved", "virtual_stages": 2},
     "two ways": {"schedule": "dualpipe", "virtual_stages": 2}, "halves": {"schedule": "zb-h1"},
