@@ -194,4 +194,5 @@ def _schedule(parallelism: Parallelism, hints: Hints) -> str:
 def _launches(row: MeasuredStep, hints: Hints, software: Software) -> str:
     generation = accelerator(CATALOGUED[row.accelerator]).compute
     by_habit = software.graphs_from and generation.startswith(software.graphs_from) and row.pipeline == 1
+    by_habit = by_habit and not row.experts  # how many tokens an expert gets changes from step to step
     return "graph" if hints.has_graphs or by_habit else software.launches
