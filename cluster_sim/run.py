@@ -45,7 +45,7 @@ from cluster_sim.tables import (
     is_scale_up,
 )
 from cluster_sim.topology import Equipment, access_classes
-from cluster_sim.workload import PHASES, Jobs, Wanted, plan_jobs, runs_of, steps_of
+from cluster_sim.workload import PHASES, Job, Jobs, Wanted, plan_jobs, runs_of, steps_of
 
 #: Called with what is going on, now and then.
 Announce = Callable[[str], None]
@@ -80,9 +80,15 @@ def simulate(
             recorder.write(name, table)
         recorder.note(
             config=config.model_dump(mode="json"), seed=config.seed, backend=backend.name, backend_reason=backend.why,
-            wall_s=round(time.perf_counter() - began_s, 3),
+            wall_s=round(time.perf_counter() - began_s, 3), **_placement(config.job),
         )  # fmt: skip
     return Run.open(folder)
+
+
+def _placement(job: Job) -> dict[str, object]:
+    """Where the dimensions of a job lie, from neighbours to the farthest, and why."""
+    order, why = job.parallelism.placement
+    return {"order": list(order), "order_reason": why}
 
 
 def simulate_flows(

@@ -33,6 +33,8 @@ def run_one(
     if "tasks" in done.tables and config.job.parallelism.pipeline > 1:
         draw_pipeline(done.tables["tasks"], f"{config.name}: {config.job.schedule}", done.folder)
     print_run(done, step(done.summary.to_pylist()[0]), quiet, as_json)
+    if config.job.parallelism.is_placed_by_size and not (quiet or as_json):
+        click.echo(f"order: {', '.join(done.manifest['order'])}: {done.manifest['order_reason']}")
 
 
 def run_comparison(

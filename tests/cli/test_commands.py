@@ -276,3 +276,11 @@ def test_too_little_memory_is_told_without_a_traceback(cli, tmp_path, monkeypatc
     result = cli("run", write_small(tmp_path).name, "--quiet")
     assert result.exit_code == 1
     assert result.stderr == "not enough memory: Unable to allocate 8 EiB; make the job or the fabric smaller\n"
+
+
+def test_an_order_that_is_left_open_is_told_with_its_reason(cli, tmp_path):
+    write_small(tmp_path)
+    result = cli("run", "small.yaml", "--set", "job.parallelism.order=auto", "--output", "out")
+    assert result.exit_code == 0, result.stderr
+    assert "order: tensor, context, data, pipeline: tensor 2 x context 1 closest" in result.stdout
+    assert "closest" in Run.open(tmp_path / "out").manifest["order_reason"]
