@@ -196,7 +196,8 @@ class _One:
             self._hide(found)
         found["bubble"] = self._bubble_s(busiest)
         found["pp"] = self._send_s(busiest)
-        found["dp"] = self._gather_s() + self._reduce_s() + self._unsharded_s(busiest) + self._tie_s()
+        found["dp"] = self._gather_s() + self._reduce_s() + self._unsharded_s(busiest)
+        found["dp"] += self._copies_s() + self._tie_s()
         found["optimizer"] = self._optimizer_s()
         return {name: found[name] for name in ESTIMATE_PARTS}
 
@@ -353,7 +354,7 @@ class _One:
         (gather_s, gather_wire_s), (reduce_s, reduce_wire_s) = self._shared_by_kind()
         total_s = 0.0
         for kind, beside_s in ((FORWARD, 0 * reduce_s), (BACKWARD, reduce_s)):
-            work_s = tables[kind][:-3].sum(axis=1)
+            work_s = tables[kind][:-2].sum(axis=1)
             for number, alone_s in enumerate(work_s.tolist()):
                 slowed_s = alone_s * (1 + self.shared.slowdown)
                 longest_s = max(float(gather_s[number]), min(float(beside_s[number]), slowed_s))
@@ -371,6 +372,13 @@ class _One:
         gather = tuple(self._shared_s("all_gather", _HALF, *of_kinds, num) for num in (1, 0))
         return (gather[0], gather[1]), (reduce_s, wire_s)
 
+    def _copies_s(self) -> float:
+        """The gradients of layers of which a stage and its mirror hold a copy each."""
+        if not SCHEDULES[self.split.schedule].is_two_way or self.split.pipeline == 1:
+            return 0.0
+        size_bytes = self.job.gradient_bytes * self._updated
+        return self.shared.costs.seconds("all_reduce", self.ranks["last stage"], size_bytes)
+
     def _tie_s(self) -> float:
         """The gradients of an embedding that two stages share."""
         if not self.model.tied_embeddings or self.split.pipeline == 1:
@@ -379,9 +387,14 @@ class _One:
         return self.shared.costs.seconds("all_reduce", self.ranks["last stage"], size_bytes)
 
     def _optimizer_s(self) -> float:
+        return self.shared.optimizer_s(self._updated)
+
+    @property
+    def _updated(self) -> float:
+        """Parameters that a rank of the fullest stage updates."""
         dense, experts = self._held
         shards = self.p.num_shards
-        return self.shared.optimizer_s(float((dense / shards[0] + experts / shards[1]).max()))
+        return float((dense / shards[0] + experts / shards[1]).max())
 
 
 def _before(seconds: Array) -> Array:

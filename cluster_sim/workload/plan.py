@@ -1,5 +1,6 @@
 """Job to Program: the passes of every stage, with what they share among replicas."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cluster_sim.collectives import Groups, LinkCosts
@@ -39,9 +40,10 @@ def plan(
         replicas or Replicas.together(job.parallelism),
     )  # fmt: skip
     plain, repeating = job.roofline(), job.roofline(job.repeated_parts)
-    for stage in range(job.parallelism.pipeline):
-        _Stage(program, stage, domain, plain, repeating).write()
+    stages = range(job.parallelism.pipeline)
+    parameters = [_Stage(program, stage, domain, plain, repeating).write() for stage in stages]
     send_activations(program, domain)
+    _add_up_copies(program, domain, parameters)
     _tie_embeddings(program, domain)
     return program
 
@@ -72,8 +74,12 @@ class _Stage:
         self.comm = {lane: layer_collectives(program, lane, domain) for lane in program.lanes_of(stage)}
         self.replication = Replication(program, stage, domain)
 
-    def write(self) -> None:
-        """All passes that the stage's order has, and what it does before and after them."""
+    def write(self) -> float:
+        """All passes that the stage's order has, and what it does before and after them.
+
+        Returns:
+            parameters that a rank updates.
+        """
         self.program.gathers[self.stage], self.program.reduces[self.stage] = [], []
         held, keys = Bucket(), sorted({(int(c), int(k), int(s)) for c, k, s in self.program.keys(self.stage)})
         for chunk in sorted({key[0] for key in keys}):
@@ -89,6 +95,7 @@ class _Stage:
         for lane in self.comm:
             own_s = self.plain.optimizer_s(parameters) + self.plain.step_s
             self.program.optimizer_s[lane] = own_s * self._factor(lane)
+        return parameters
 
     def _factor(self, lane: int) -> float:
         """How many times as long a lane computes."""
@@ -178,6 +185,23 @@ class _Stage:
             if item.repeats and kind != WEIGHT:
                 layers.forward(self.plain.pieces(item.layer), item.layer)
             layers.backward(pieces, item.layer, kind)
+
+
+def _add_up_copies(program: Program, domain: Array, parameters: Sequence[float]) -> None:
+    """Where a schedule goes two ways, a stage and its mirror hold the same layers, and add up their gradients.
+
+    Args:
+        program: gets the collectives.
+        domain: int32[endpoints], scale-up domain of each.
+        parameters: by stage, what a rank has the gradients of once replicas have reduced theirs.
+    """
+    job, p = program.job, program.job.parallelism
+    for stage in range(p.pipeline // 2 if program.schedule.is_two_way else 0):
+        mirror = p.pipeline - 1 - stage
+        groups, size_bytes = Groups(p.pairs(stage, mirror), domain), parameters[stage] * job.gradient_bytes
+        name = "dp all-reduce of both copies"
+        row = program.add(name, DP, "all_reduce", stage, groups, size_bytes, REDUCE_PHASE)
+        program.ties.append((row, (stage, mirror)))
 
 
 def _tie_embeddings(program: Program, domain: Array) -> None:

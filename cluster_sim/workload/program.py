@@ -50,7 +50,7 @@ class Program:
         sends: point-to-point pattern by (lane, next lane, 1 for backward).
         gathers: parameter all-gathers before the first pass, by stage, in order.
         reduces: gradient reductions after the last pass, by stage, in order.
-        ties: reductions of embeddings that two stages share, with those stages.
+        ties: reductions of what two stages share, embeddings or copies of layers, with those stages.
         optimizer_s: by lane.
         orders: of the passes of each stage, as in ``schedules``.
         traffics: what has been laid out already; collectives that differ only in size share theirs.

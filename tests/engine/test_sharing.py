@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cluster_sim.engine import step_parts
-from cluster_sim.tables import COMPUTE, CP, DP, NONE
+from cluster_sim.tables import COMPUTE, CP, DP, NONE, OPTIMIZER
 from cluster_sim.workload import Algorithms
 from tests.engine.worlds import run_job, small_job
 
@@ -107,3 +107,22 @@ def test_sharded_parameters_that_are_not_gathered_ahead_are_waited_for():
     waited_s = sum(end - start for start, end in spans(schedule, outcome, DP, "dp "))
     assert outcome.step_time_s == pytest.approx(waited_s + float(schedule.compute_s.sum()), rel=1e-9)
     assert step_parts(schedule, outcome)["dp"] == pytest.approx(waited_s, rel=1e-9)
+
+
+def test_two_ways_add_up_the_gradients_of_both_copies():
+    """4 stages, each with its mirror: all parameters of a rank's two chunks, reduced among replicas before."""
+    job = small_job(schedule="dualpipe", virtual_stages=2, pipeline=4, data=2, sharding="zero1")
+    schedule, outcome, _ = run_job(job)
+    rows = [n for n, c in enumerate(schedule.collectives) if "both copies" in c.name]
+    assert [schedule.collectives[row].num_ranks for row in rows] == [2, 2]
+    model = job.model
+    layers = 4 * model.dense_parameters  # two chunks of two layers
+    at_ends, inside = layers + 2 * model.embedding_parameters, layers
+    assert [schedule.collectives[row].size_bytes for row in rows] == [4 * at_ends / 8 / 2, 4 * inside / 8 / 2]
+    for row, stages in zip(rows, ((0, 3), (1, 2)), strict=True):
+        (task,) = np.flatnonzero(schedule.collective == row)
+        mine = (schedule.kind == DP) & np.isin(schedule.stage, stages) & ~np.isin(schedule.collective, rows)
+        reductions = [t for t in np.flatnonzero(mine) if "scatter" in schedule.collectives[schedule.collective[t]].name]
+        assert outcome.start_s[task] >= outcome.end_s[reductions].max() - 1e-12
+        optimizers = np.flatnonzero((schedule.kind == OPTIMIZER) & np.isin(schedule.stage, stages))
+        assert np.all(outcome.start_s[optimizers] >= outcome.end_s[task] - 1e-12)
