@@ -1,7 +1,7 @@
 """Every job on every interconnect in every topology, ranked."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -44,7 +44,8 @@ def compare(
     scenarios = config.scenarios
     with Recorder(folder, provenance()) as recorder:
         results, walls_s = [], {}
-        for number, (tables, wall_s) in enumerate(_each(scenarios, backend.name, workers)):
+        each = side_by_side(partial(simulate_one, backend=backend.name), scenarios, workers)
+        for number, (tables, wall_s) in enumerate(each):
             results.append(tables)
             walls_s[scenarios[number].name] = round(wall_s, 3)
             progress(number + 1, len(scenarios), scenarios[number].name)
@@ -57,17 +58,7 @@ def compare(
     return Run.open(folder)
 
 
-def _each(scenarios: tuple[Scenario, ...], backend: BackendName, workers: int | None) -> Iterator[tuple[Tables, float]]:
-    """Results in the order of the scenarios, computed side by side."""
-    return side_by_side(partial(_one, backend=backend), scenarios, workers)
-
-
 def simulate_one(scenario: Scenario, backend: BackendName) -> tuple[Tables, float]:
-    """Tables of a scenario and its wall time; a scenario that does not work is a row with the reason."""
-    return _one(scenario, backend)
-
-
-def _one(scenario: Scenario, backend: BackendName) -> tuple[Tables, float]:
     """Tables of a scenario and its wall time; a scenario that does not work is a row with the reason."""
     began_s = time.perf_counter()
     try:

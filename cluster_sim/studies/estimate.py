@@ -196,8 +196,7 @@ class _One:
             self._hide(found)
         found["bubble"] = self._bubble_s(busiest)
         found["pp"] = self._send_s(busiest)
-        found["dp"] = self._gather_s() + self._reduce_s() + self._unsharded_s(busiest)
-        found["dp"] += self._copies_s() + self._tie_s()
+        found["dp"] = self._gather_s() + self._reduce_s() + self._unsharded_s(busiest) + self._tie_s()
         found["optimizer"] = self._optimizer_s()
         return {name: found[name] for name in ESTIMATE_PARTS}
 
@@ -321,7 +320,7 @@ class _One:
             return 0.0
         gather_s = self._shared_s("all_gather", _HALF, *self._held, self._num_buckets)
         forward_s = self.passes.forward.sum(axis=1) / self.content.chunks
-        if self.p.overlap_parameters:
+        if self.p.gathers_ahead:
             gather_s = np.maximum(gather_s / self._num_buckets, gather_s - forward_s)
         return float(np.maximum(gather_s - _before(forward_s), 0.0).max())
 
@@ -372,19 +371,14 @@ class _One:
         gather = tuple(self._shared_s("all_gather", _HALF, *of_kinds, num) for num in (1, 0))
         return (gather[0], gather[1]), (reduce_s, wire_s)
 
-    def _copies_s(self) -> float:
-        """The gradients of layers of which a stage and its mirror hold a copy each."""
-        if not SCHEDULES[self.split.schedule].is_two_way or self.split.pipeline == 1:
-            return 0.0
-        size_bytes = self.job.gradient_bytes * self._updated
-        return self.shared.costs.seconds("all_reduce", self.ranks["last stage"], size_bytes)
-
     def _tie_s(self) -> float:
-        """The gradients of an embedding that two stages share."""
-        if not self.model.tied_embeddings or self.split.pipeline == 1:
+        """Gradients that two stages share: of a tied embedding; of layers that a stage and its mirror hold both."""
+        if self.split.pipeline == 1:
             return 0.0
-        size_bytes = self.model.embedding_parameters / self.p.tensor * self.job.gradient_bytes
-        return self.shared.costs.seconds("all_reduce", self.ranks["last stage"], size_bytes)
+        embedding = self.model.embedding_parameters / self.p.tensor if self.model.tied_embeddings else 0.0
+        copies = self._updated if SCHEDULES[self.split.schedule].is_two_way else 0.0
+        sizes = (parameters * self.job.gradient_bytes for parameters in (embedding, copies) if parameters)
+        return sum(self.shared.costs.seconds("all_reduce", self.ranks["last stage"], size) for size in sizes)
 
     def _optimizer_s(self) -> float:
         return self.shared.optimizer_s(self._updated)

@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from cluster_sim.backend import BackendName, choose_backend
-from cluster_sim.core import InputError, NotBuildableError, SimulationError, stream
+from cluster_sim.core import stream
 from cluster_sim.results import Recorder, Run, check_output, claim_folder, provenance, table_of_rows
-from cluster_sim.run import evaluate
+from cluster_sim.studies.compare import simulate_one
 from cluster_sim.studies.measured_steps import MeasuredStep, read_steps
 from cluster_sim.studies.model_facts import facts_beside
 from cluster_sim.studies.step_scenario import StepScenario, scenario_of
@@ -59,17 +58,12 @@ def verify_steps(
         found.append(result)
         progress(len(found), len(steps), result["row_id"])
     with Recorder(claim_folder(output, f"verify-{path.stem}", overwrite), provenance()) as recorder:
-        recorder.write("verify", as_table(found))
+        recorder.write("verify", table_of_rows("verify_steps", found))
         recorder.note(
             table=path.name, backend=chosen.name, backend_reason=chosen.why, seed=seed, sample=sample,
             wall_s=round(time.perf_counter() - began_s, 3),
         )  # fmt: skip
     return Run.open(recorder.folder)
-
-
-def as_table(rows: Sequence[Row]) -> pa.Table:
-    """The table ``verify`` of training steps."""
-    return table_of_rows("verify_steps", rows)
 
 
 def sampled(rows: Sequence[MeasuredStep], num: int, seed: int) -> tuple[MeasuredStep, ...]:
@@ -98,10 +92,10 @@ def _row(step: StepScenario, backend: BackendName) -> Row:
     }  # fmt: skip
     if step.scenario is None:
         return known | {"note": step.note}
-    try:
-        (summary,) = evaluate(step.scenario, choose_backend(backend))["summary"].to_pylist()
-    except (NotBuildableError, SimulationError, InputError, MemoryError) as error:
-        return known | {"note": f"{error}; {step.note}"}
+    tables, _ = simulate_one(step.scenario, backend)
+    (summary,) = tables["summary"].to_pylist()
+    if summary["status"] != "ok":
+        return known | {"note": "; ".join(filter(None, (summary["reason"], step.note)))}
     predicted_s = summary["step_time_s"]
     simulated = {"predicted_s": predicted_s, "error_ratio": predicted_s / row.measured_s - 1, "note": step.note}
     return known | simulated | {name: summary[name] for name in _PARTS}

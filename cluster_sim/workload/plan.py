@@ -195,13 +195,9 @@ def _add_up_copies(program: Program, domain: Array, parameters: Sequence[float])
         domain: int32[endpoints], scale-up domain of each.
         parameters: by stage, what a rank has the gradients of once replicas have reduced theirs.
     """
-    job, p = program.job, program.job.parallelism
+    p = program.job.parallelism
     for stage in range(p.pipeline // 2 if program.schedule.is_two_way else 0):
-        mirror = p.pipeline - 1 - stage
-        groups, size_bytes = Groups(p.pairs(stage, mirror), domain), parameters[stage] * job.gradient_bytes
-        name = "dp all-reduce of both copies"
-        row = program.add(name, DP, "all_reduce", stage, groups, size_bytes, REDUCE_PHASE)
-        program.ties.append((row, (stage, mirror)))
+        _tie(program, domain, "both copies", (stage, p.pipeline - 1 - stage), parameters[stage])
 
 
 def _tie_embeddings(program: Program, domain: Array) -> None:
@@ -213,8 +209,12 @@ def _tie_embeddings(program: Program, domain: Array) -> None:
     ends = {tuple(sorted((way[0][0], way[-1][0]))) for way in ways}
     for first, last in sorted(ends):
         if first != last:
-            size_bytes = job.model.embedding_parameters / p.tensor * job.gradient_bytes
-            groups = Groups(p.pairs(first, last), domain)
-            name = "dp all-reduce of tied embedding"
-            row = program.add(name, DP, "all_reduce", first, groups, size_bytes, REDUCE_PHASE)
-            program.ties.append((row, (first, last)))
+            parameters = job.model.embedding_parameters / p.tensor
+            _tie(program, domain, "tied embedding", (first, last), parameters)
+
+
+def _tie(program: Program, domain: Array, what: str, stages: tuple[int, int], parameters: float) -> None:
+    """Ranks of two stages add up the gradients of parameters that both have, pair by pair."""
+    groups, size_bytes = Groups(program.job.parallelism.pairs(*stages), domain), parameters * program.job.gradient_bytes
+    row = program.add(f"dp all-reduce of {what}", DP, "all_reduce", stages[0], groups, size_bytes, REDUCE_PHASE)
+    program.ties.append((row, stages))

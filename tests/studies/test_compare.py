@@ -89,7 +89,7 @@ def _killed(scenario, backend):
 
 def test_workers_that_are_killed_are_told_without_a_traceback(config, tmp_path, monkeypatch):
     module = importlib.import_module("cluster_sim.studies.compare")
-    monkeypatch.setattr(module, "_one", _killed)
+    monkeypatch.setattr(module, "simulate_one", _killed)
     with pytest.raises(SimulationError, match="a worker process ended early"):
         compare(config, "x", tmp_path / "out", workers=2)
     assert not (tmp_path / "out" / "manifest.json").exists()
