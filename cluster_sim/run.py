@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from cluster_sim.backend import Backend, BackendName, choose_backend
-from cluster_sim.catalogue import OCS_TIERS, Entry, constants, scale_up
+from cluster_sim.catalogue import OCS_TIERS, Entry, constants, given, scale_up
 from cluster_sim.config import RunConfig, Scenario, read_problem, read_transport
 from cluster_sim.core import InputError, stream, stream_key
 from cluster_sim.economics import Account, account
@@ -153,6 +153,11 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
         NotBuildableError: the fabric cannot be built; PlanError: a collective cannot be planned; SimulationError: the
             simulation cannot go on.
     """
+    with given(scenario.catalogue):
+        return _tables(_simulated(scenario, backend, announce))
+
+
+def _simulated(scenario: Scenario, backend: Backend, announce: Announce) -> "_Simulated":
     interconnect, accelerator = scenario.interconnect, scenario.job.accelerator_entry
     announce("building the fabric")
     built = scenario.topology.fabric(Equipment(scenario.num_endpoints, accelerator, interconnect))
@@ -168,7 +173,7 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
     simulation = Simulation(schedule, routes, backend)
     outcome = simulation.run(lambda done: announce(f"simulating: {done:,} of {len(schedule):,} tasks"))
     bill = account(fabric, interconnect, accelerator)
-    return _tables(_Simulated(scenario, fabric, jobs, schedule, routes, outcome, bill))
+    return _Simulated(scenario, fabric, jobs, schedule, routes, outcome, bill)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,20 @@
 """Parts and their figures, each with its source; interconnect options put together from them."""
 
 from cluster_sim.catalogue.compute import Compute
-from cluster_sim.catalogue.entries import Accelerator, Constants, Entry, Nic, Ocs, ScaleUp, Switch, Technology
+from cluster_sim.catalogue.entries import (
+    Accelerator,
+    Constants,
+    Entry,
+    Laser,
+    Nic,
+    Ocs,
+    ScaleUp,
+    Supply,
+    Switch,
+    Technology,
+)
 from cluster_sim.catalogue.figure import Figure
+from cluster_sim.catalogue.given import Given, given
 from cluster_sim.catalogue.interconnect import OCS_TIERS, Interconnect, LinkEnds
 from cluster_sim.catalogue.library import NcclNetwork, NcclProtocol, NcclRates, NcclScaleUp
 from cluster_sim.catalogue.load import (
@@ -11,10 +23,14 @@ from cluster_sim.catalogue.load import (
     compute,
     constants,
     entries,
+    figures_of,
+    known_names,
+    laser,
     models,
     nic,
     ocs,
     scale_up,
+    supply,
     switch,
     technology,
 )
@@ -28,7 +44,9 @@ __all__ = [
     "Constants",
     "Entry",
     "Figure",
+    "Given",
     "Interconnect",
+    "Laser",
     "LinkEnds",
     "ModelFacts",
     "NcclNetwork",
@@ -38,16 +56,22 @@ __all__ = [
     "Nic",
     "Ocs",
     "ScaleUp",
+    "Supply",
     "Switch",
     "Technology",
     "accelerator",
     "compute",
     "constants",
     "entries",
+    "figures_of",
+    "given",
+    "known_names",
+    "laser",
     "models",
     "nic",
     "ocs",
     "scale_up",
+    "supply",
     "switch",
     "technology",
 ]

@@ -47,27 +47,57 @@ class Technology(Entry):
     Attributes:
         form: ``cable`` has both ends in its price; ``module`` and ``engine`` are priced per end.
         retimed: True where a DSP or retimer regenerates the signal.
+        light: where it comes from; None for copper.
+        external_laser: name of the laser module that feeds the ends of an engine; its failures are its own, its power
+            and price are in the engine's.
+        replaced: what is taken out when an end fails.
+        supply: name of what is known of its supply.
         rate: per direction, of one module or cable; it may carry several ports.
-        power: per end, the external laser of a CPO or NPO engine included.
+        lanes: electrical lanes per direction.
+        power: per end, active, without host SerDes; the external laser of a CPO or NPO engine included.
+        idle_power: per end, without traffic; as ``power`` where it is not given.
         latency: added per end, without FEC.
-        annual_failure: per end, or per cable.
+        price: to the buyer. list_price: as shops print it.
+        vendor_cost: what it costs its vendor; with a margin it gives the price.
+        vendor_margin: share of the price that is the vendor's, in ``price``.
+        annual_failure: hard failures per end, or per cable, without those of an external laser.
+        laser_share: of these failures, those of lasers.
+        flaps: times that a link of it goes down and comes back by itself, per year.
+        repair_time: from the failure to a working replacement.
+        ports_per_engine: ports that go down together where an engine fails.
         fibre_pairs: each takes one OCS port.
         optical_margin: loss that the link budget has left for an OCS.
+        host_loss: electrical loss between chip and module that it bears.
         reacquisition: from light to data after an OCS has switched.
+        laser_count: lasers per end.
     """
 
     medium: Literal["copper", "optical"]
     form: Literal["cable", "module", "engine"]
     retimed: bool
+    light: Literal["eml", "silicon-photonics", "vcsel", "external"] | None = None
+    external_laser: str | None = None
+    replaced: Literal["cable", "module", "switch"] = "module"
+    supply: str | None = None
     rate: BytesPerSecondFigure
+    lanes: CountFigure | None = None
     reach: MetresFigure
     power: WattsFigure
+    idle_power: WattsFigure | None = None
     latency: SecondsFigure
     price: DollarsFigure
+    list_price: DollarsFigure | None = None
+    vendor_cost: DollarsFigure | None = None
+    vendor_margin: RatioFigure | None = None
     propagation: SecondsPerMetreFigure
     annual_failure: PerYearFigure
+    laser_share: RatioFigure | None = None
+    flaps: PerYearFigure | None = None
+    repair_time: SecondsFigure | None = None
+    ports_per_engine: CountFigure | None = None
     fibre_pairs: CountFigure | None = None
     optical_margin: DecibelsFigure | None = None
+    host_loss: DecibelsFigure | None = None
     reacquisition: SecondsFigure | None = None
     energy_per_bit: JoulesPerBitFigure | None = None
     laser_count: CountFigure | None = None
@@ -81,6 +111,41 @@ class Technology(Entry):
         return self
 
 
+class Laser(Entry):
+    """An external laser module (ELSFP), which feeds engines and is replaced from outside.
+
+    Attributes:
+        lasers: in a module.
+        power, price: of a module.
+        annual_failure: of a module.
+        repair_time: from the failure to a working replacement.
+    """
+
+    lasers: CountFigure
+    power: WattsFigure
+    price: DollarsFigure
+    annual_failure: PerYearFigure
+    repair_time: SecondsFigure
+    first_year: CountFigure | None = None
+
+
+class Supply(Entry):
+    """What is known of the supply of a kind of module, in units (``rate`` of it each) of the whole world.
+
+    Attributes:
+        shipped_2025, shipped_2026: in the year.
+        orders: known to be ordered, not yet delivered.
+        largest_share: of one supplier.
+        lead_year: year in which what is ordered now arrives.
+    """
+
+    shipped_2025: CountFigure | None = None
+    shipped_2026: CountFigure | None = None
+    orders: CountFigure | None = None
+    largest_share: RatioFigure | None = None
+    lead_year: CountFigure | None = None
+
+
 class Switch(Entry):
     """A packet switch without its optics.
 
@@ -89,7 +154,13 @@ class Switch(Entry):
         max_ports: highest radix, whatever the port rate.
         latency: port to port.
         power: typical, without optics.
+        idle_power: without traffic; as ``power`` where it is not given.
         price: without optics.
+        cage_power: that a pluggable module may draw, with the cooling that the switch has.
+        liquid_cage_power: with liquid-cooled cages.
+        max_power: of the chassis with its optics.
+        annual_failure: of the whole switch.
+        repair_time: from the failure to a working replacement.
     """
 
     optics: Literal["pluggable", "co-packaged"]
@@ -98,7 +169,13 @@ class Switch(Entry):
     max_ports: CountFigure
     latency: SecondsFigure
     power: WattsFigure
+    idle_power: WattsFigure | None = None
     price: DollarsFigure
+    cage_power: WattsFigure | None = None
+    liquid_cage_power: WattsFigure | None = None
+    max_power: WattsFigure | None = None
+    annual_failure: PerYearFigure | None = None
+    repair_time: SecondsFigure | None = None
     first_year: CountFigure | None = None
 
     def num_ports(self, port_rate_bytes_per_s: float) -> int:
@@ -114,6 +191,8 @@ class Nic(Entry):
     latency: SecondsFigure
     power: WattsFigure
     price: DollarsFigure
+    annual_failure: PerYearFigure | None = None
+    repair_time: SecondsFigure | None = None
 
 
 class Ocs(Entry):
@@ -126,7 +205,9 @@ class Ocs(Entry):
     power: WattsFigure
     price_per_port: DollarsFigure
     annual_failure: PerYearFigure
+    repair_time: SecondsFigure | None = None
     latency: SecondsFigure
+    first_year: CountFigure | None = None
 
 
 class ScaleUp(Entry):
@@ -152,6 +233,9 @@ class Accelerator(Entry):
         host_power: of the server, per accelerator, its own NIC included.
         included_nic_power: of that NIC.
         price: with its share of the server.
+        annual_failure: interruptions by the accelerator, its memory and its scale-up links.
+        host_annual_failure: interruptions by the rest of a server, without NICs.
+        repair_time: of a server that is taken out.
         compute: name of what its kernels reach of the peaks.
         processors: streaming multiprocessors.
     """
@@ -170,10 +254,26 @@ class Accelerator(Entry):
     host_power: WattsFigure
     included_nic_power: WattsFigure
     price: DollarsFigure
+    annual_failure: PerYearFigure | None = None
+    host_annual_failure: PerYearFigure | None = None
+    repair_time: SecondsFigure | None = None
 
 
 class Constants(Spec):
-    """Single figures that belong to no part."""
+    """Single figures that belong to no part.
+
+    Attributes:
+        rack_power_air, rack_power_liquid: that a rack may draw.
+        detection_time: from a failure to the job's noticing it.
+        restart_time: from that to the first step, without waiting for a spare server.
+        reroute_time: from the failure of a link inside the network to traffic around it.
+        retry_time: that transports go on trying before the job is lost.
+        flap_time: mean time that a flapping link is down.
+        rewire_time: to lead an optical circuit around what has failed.
+        software_failure: interruptions by software and unplanned maintenance, per accelerator.
+        laser_activation_ev: activation energy of laser failures, electronvolt.
+        laser_temperature: case temperature in kelvin that annual failures hold for.
+    """
 
     fec_latency: SecondsFigure
     pue: RatioFigure
@@ -183,3 +283,14 @@ class Constants(Spec):
     patch_port_price: DollarsFigure
     circulator_loss: DecibelsFigure
     link_efficiency: RatioFigure
+    rack_power_air: WattsFigure | None = None
+    rack_power_liquid: WattsFigure | None = None
+    detection_time: SecondsFigure | None = None
+    restart_time: SecondsFigure | None = None
+    reroute_time: SecondsFigure | None = None
+    retry_time: SecondsFigure | None = None
+    flap_time: SecondsFigure | None = None
+    rewire_time: SecondsFigure | None = None
+    software_failure: PerYearFigure | None = None
+    laser_activation_ev: CountFigure | None = None
+    laser_temperature: CountFigure | None = None

@@ -24,8 +24,8 @@ from cluster_sim.core.units import (
 )
 
 #: V1 read in the originating text; V2 stated by a text that names a primary source; V3 retrieved but weak; D arithmetic
-#: on V rows; M unverified: an assumption, shown as such.
-Status = Literal["V1", "V2", "V3", "D", "M"]
+#: on V rows; M unverified: an assumption, shown as such; G given in a configuration.
+Status = Literal["V1", "V2", "V3", "D", "M", "G"]
 
 
 class Figure(Spec):

@@ -1,11 +1,24 @@
 """The catalogue's files, read once and on demand."""
 
+from contextvars import ContextVar
 from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 from cluster_sim.catalogue.compute import Compute
-from cluster_sim.catalogue.entries import Accelerator, Constants, Entry, Nic, Ocs, ScaleUp, Switch, Technology
+from cluster_sim.catalogue.entries import (
+    Accelerator,
+    Constants,
+    Entry,
+    Laser,
+    Nic,
+    Ocs,
+    ScaleUp,
+    Supply,
+    Switch,
+    Technology,
+)
+from cluster_sim.catalogue.figure import Figure
 from cluster_sim.catalogue.library import NcclNetwork, NcclProtocol, NcclRates, NcclScaleUp
 from cluster_sim.catalogue.models import ModelFacts
 from cluster_sim.core import UnknownNameError, read_document, read_spec
@@ -14,12 +27,19 @@ _DATA = Path(__file__).parent / "data"
 
 E = TypeVar("E", bound=Entry)
 
+#: Figures by entry, sorted: what stands in the place of the catalogue's own.
+Key = tuple[tuple[str, tuple[tuple[str, float], ...]], ...]
+#: What is given now; see ``catalogue.given``.
+NOW: ContextVar[Key] = ContextVar("given", default=())
+
 #: What the catalogue lists: section, the file it stands in, and what an entry is.
 SECTIONS: dict[str, tuple[str, type[Entry]]] = {
     "technology": ("technologies", Technology),
+    "laser": ("lasers", Laser),
     "switch": ("switches", Switch),
     "nic": ("nics", Nic),
     "ocs": ("ocs", Ocs),
+    "supply": ("supply", Supply),
     "scale-up link": ("scale_up", ScaleUp),
     "accelerator": ("accelerators", Accelerator),
     "compute": ("compute", Compute),
@@ -28,6 +48,9 @@ SECTIONS: dict[str, tuple[str, type[Entry]]] = {
     "nccl network": ("nccl_networks", NcclNetwork),
     "nccl rates": ("nccl_rates", NcclRates),
 }
+
+#: Entries of these are looked up one by one, so that figures can be given in their place.
+_GIVEN_SECTIONS = ("technology", "laser", "switch", "nic", "ocs", "scale-up link", "accelerator", "compute")
 
 
 @cache
@@ -38,10 +61,26 @@ def entries(section: str) -> dict[str, Entry]:
     return {name: read_spec(kind, document, (name,)) for name in document.data}
 
 
-@cache
 def constants() -> Constants:
     """Figures that belong to no part."""
+    return _given_constants(_given("constants"))
+
+
+@cache
+def _constants() -> Constants:
     return read_spec(Constants, read_document(_DATA / "constants.yaml"))
+
+
+def known_names() -> tuple[str, ...]:
+    """Entries whose figures can be given, and ``constants``."""
+    return ("constants", *(name for section in _GIVEN_SECTIONS for name in entries(section)))
+
+
+def figures_of(name: str) -> dict[str, Figure]:
+    """The catalogue's own figures of an entry, or of ``constants``."""
+    if name == "constants":
+        return {key: value for key, value in _constants() if isinstance(value, Figure)}
+    return next(entries(section)[name].figures for section in _GIVEN_SECTIONS if name in entries(section))
 
 
 @cache
@@ -54,6 +93,16 @@ def models() -> dict[str, ModelFacts]:
 def technology(name: str) -> Technology:
     """A link technology by name; UnknownNameError suggests the nearest."""
     return _entry("technology", Technology, name)
+
+
+def laser(name: str) -> Laser:
+    """An external laser module by name."""
+    return _entry("laser", Laser, name)
+
+
+def supply(name: str) -> Supply:
+    """What is known of the supply of a kind of module, by name."""
+    return _entry("supply", Supply, name)
 
 
 def switch(name: str) -> Switch:
@@ -90,6 +139,28 @@ def _entry(section: str, kind: type[E], name: str) -> E:
     known = entries(section)
     if name not in known:
         raise UnknownNameError(section, name, tuple(known))
-    found = known[name]
+    found = _given_entry(section, name, _given(name)) if NOW.get() else known[name]
     assert isinstance(found, kind)
     return found
+
+
+def _given(name: str) -> tuple[tuple[str, float], ...]:
+    return dict(NOW.get()).get(name, ())
+
+
+@cache
+def _given_entry(section: str, name: str, figures: tuple[tuple[str, float], ...]) -> Entry:
+    entry = entries(section)[name]
+    return entry.model_copy(update={key: _instead(entry.figures[key], value) for key, value in figures})
+
+
+@cache
+def _given_constants(figures: tuple[tuple[str, float], ...]) -> Constants:
+    own = figures_of("constants")
+    return _constants().model_copy(update={key: _instead(own[key], value) for key, value in figures})
+
+
+def _instead(figure: Figure, value: float) -> Figure:
+    return figure.model_copy(
+        update={"typical": value, "low": None, "high": None, "source": "given in the configuration", "status": "G"}
+    )

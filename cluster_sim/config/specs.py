@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SerializeAsAny, model_validator
 
 from cluster_sim.backend import BackendName
-from cluster_sim.catalogue import Interconnect
+from cluster_sim.catalogue import Given, Interconnect
 from cluster_sim.config.neighbours import Neighbour, PlacementName, misplaced
 from cluster_sim.core import Ratio, Spec, one_of, raise_problems
 from cluster_sim.routing import ROUTINGS, Routing, Spray
@@ -30,6 +30,7 @@ class Common(Spec):
         placement: which accelerators of the cluster the job gets, a name of ``PLACEMENTS``.
         neighbours: other jobs in the cluster, by name; placed after the job, in order.
         cluster_accelerators: of the cluster; 0 for as many as the jobs need.
+        catalogue: figures that take the place of the catalogue's.
         record: ``summary`` writes summary, bill of materials and events; ``tasks`` also tasks, collectives and links.
     """
 
@@ -41,6 +42,7 @@ class Common(Spec):
     placement: PlacementName = "packed"
     neighbours: dict[Name, Neighbour] = Field(default_factory=dict)
     cluster_accelerators: int = Field(0, ge=0, le=MOST_ACCELERATORS)
+    catalogue: Given = Given({})
     record: Literal["summary", "tasks"] = "summary"
 
 

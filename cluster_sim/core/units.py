@@ -32,6 +32,9 @@ _SECONDS = {
     "min": 60.0,
     "h": 3600.0,
     "day": 86400.0,
+    "days": 86400.0,
+    "year": 365 * 86400.0,
+    "years": 365 * 86400.0,
 }
 _BYTES = _scaled("B") | {prefix + "B": scale for prefix, scale in _BINARY.items()}
 _BYTES_PER_S = (
@@ -58,6 +61,7 @@ class Dimension:
         example: how a user writes one.
         units: what each unit is in SI.
         takes_bare: True where a number without a unit is meaningful (ratios, counts).
+        sensible: the smallest and the largest SI value that makes sense of a part.
     """
 
     suffix: str
@@ -65,6 +69,7 @@ class Dimension:
     example: str
     units: dict[str, float]
     takes_bare: bool = False
+    sensible: tuple[float, float] = (0.0, math.inf)
 
     def parse(self, text: str) -> float:
         """The SI value of ``text``, e.g. ``'400 Gbps'`` -> 5e10; ValueError says what was expected."""
@@ -95,19 +100,19 @@ class Dimension:
 
 _QUANTITY = re.compile(r"(?P<number>[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>\S*)")
 
-SECONDS = Dimension("_s", "s", "500 ns", _SECONDS)
+SECONDS = Dimension("_s", "s", "500 ns", _SECONDS, sensible=(0.0, 10 * 365 * 86400.0))
 BYTES = Dimension("_bytes", "B", "1 GiB", _BYTES)
 BYTES_PER_S = Dimension("_bytes_per_s", "B/s", "400 Gbps", _BYTES_PER_S)
 FLOP_PER_S = Dimension("_flop_per_s", "FLOP/s", "989 TFLOP/s", _FLOP_PER_S)
 METRES = Dimension("_m", "m", "2 m", _METRES)
-WATTS = Dimension("_w", "W", "16 W", _WATTS)
-DOLLARS = Dimension("_usd", "USD", "800 USD", _USD)
+WATTS = Dimension("_w", "W", "16 W", _WATTS, sensible=(0.0, 1e7))
+DOLLARS = Dimension("_usd", "USD", "800 USD", _USD, sensible=(0.0, 1e9))
 DECIBELS = Dimension("_db", "dB", "1.5 dB", {"dB": 1.0})
 RATIO = Dimension("_ratio", "", "0.8", _RATIO, takes_bare=True)
 SECONDS_PER_METRE = Dimension("_s_per_m", "s/m", "4.9 ns/m", {"ns/m": 1e-9, "s/m": 1.0})
-PER_YEAR = Dimension("_per_year", "/year", "1.0 %/year", {"%/year": 0.01, "/year": 1.0})
+PER_YEAR = Dimension("_per_year", "/year", "1.0 %/year", {"%/year": 0.01, "/year": 1.0}, sensible=(0.0, 1e5))
 JOULES_PER_BIT = Dimension("_j_per_bit", "J/bit", "15 pJ/bit", {"pJ/bit": 1e-12, "J/bit": 1.0})
-DOLLARS_PER_JOULE = Dimension("_usd_per_j", "USD/J", "0.08 USD/kWh", {"USD/kWh": 1 / 3.6e6})
+DOLLARS_PER_JOULE = Dimension("_usd_per_j", "USD/J", "0.08 USD/kWh", {"USD/kWh": 1 / 3.6e6}, sensible=(0.0, 10 / 3.6e6))
 COUNT = Dimension("", "", "64", {"": 1.0}, takes_bare=True)
 
 #: Longest suffix first, so that ``_bytes_per_s`` is not taken for ``_s``.
@@ -118,6 +123,11 @@ DIMENSIONS = tuple(
         key=lambda dimension: -len(dimension.suffix),
     )
 )  # fmt: skip
+
+
+def dimension_of(si: str) -> Dimension:
+    """What is measured in an SI unit; ratios and counts in none."""
+    return next((dimension for dimension in DIMENSIONS if dimension.si == si and si), RATIO)
 
 
 def strip_unit(field_name: str) -> str:

@@ -1,0 +1,61 @@
+"""Figures that a user gives in the place of the catalogue's."""
+
+import pickle
+
+import pytest
+from pydantic import ValidationError
+
+from cluster_sim.catalogue import Given, constants, given, known_names, technology
+
+
+def test_a_given_figure_holds_inside_and_nowhere_else():
+    with given(Given({"1.6t-dsp-dr8": {"price": "1 kUSD"}, "constants": {"pue": 1.5}})):
+        assert technology("1.6t-dsp-dr8").price.typical == 1000.0
+        assert technology("1.6t-dsp-dr8").price.status == "G"
+        assert technology("1.6t-dsp-dr8").power == technology("1.6t-dsp-dr8").power
+        assert constants().pue.typical == 1.5
+    assert technology("1.6t-dsp-dr8").price.status != "G"
+    assert constants().pue.typical != 1.5
+
+
+def test_inner_figures_win_and_outer_ones_stay():
+    with (
+        given(Given({"800g-dsp-dr8": {"price": 1.0, "power": 2.0}})),
+        given(Given({"800g-dsp-dr8": {"price": 3.0}})),
+    ):
+        assert (technology("800g-dsp-dr8").price.typical, technology("800g-dsp-dr8").power.typical) == (3.0, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("entry", "figure", "value", "message"),
+    [
+        ("1.6t-dsp-dr9", "price", "1 USD", "did you mean '1.6t-dsp-dr8'"),
+        ("1.6t-dsp-dr8", "pric", "1 USD", "did you mean 'price'"),
+        ("1.6t-dsp-dr8", "price", "3 EUR", "write e.g. '800 USD'"),
+        ("1.6t-dsp-dr8", "power", "-3 W", "out of the question"),
+        ("1.6t-dsp-dr8", "annual_failure", "-1 %/year", "out of the question"),
+        ("1.6t-dsp-dr8", "rate", "3 Gbps", "no figure that can be given"),
+        ("1.6t-dsp-dr8", "price", True, "not a quantity"),
+    ],
+)
+def test_mistakes_are_told(entry, figure, value, message):
+    with pytest.raises(ValidationError, match=message):
+        Given({entry: {figure: value}})
+
+
+def test_all_mistakes_are_told_at_once():
+    with pytest.raises(ValidationError) as caught:
+        Given({"nothing": {}, "constants": {"pue": -1, "electricity_price": "1 EUR/kWh"}})
+    assert {detail["loc"] for detail in caught.value.errors()} == {
+        ("nothing",), ("constants", "pue"), ("constants", "electricity_price"),
+    }  # fmt: skip
+
+
+def test_it_survives_a_process_pool_and_can_be_hashed():
+    figures = Given({"constants": {"pue": 1.2}})
+    assert pickle.loads(pickle.dumps(figures)) == figures
+    assert hash(figures.key) == hash(Given({"constants": {"pue": 1.2}}).key)
+
+
+def test_names_are_of_one_entry_each():
+    assert len(known_names()) == len(set(known_names()))
