@@ -47,9 +47,12 @@ SUMMARY = pa.schema(
         column("network_power_w", _FLOAT, "W", "modules, switches, NICs and OCS, without cooling"),
         column("capex_usd", _FLOAT, "USD", "price of the network"),
         column("num_modules", _INT, "1", "optical modules and engines"),
-        column("rank", _INT, "1", "1 is best among equal job and line rate; null if not ok"),
-        column("is_tie", pa.bool_(), "", "step time ties with the next better: energy, then cost decided"),
+        column("rank", _INT, "1", "1 is best of its group; null if not ok, or without what the ranking is by"),
+        column("is_tie", pa.bool_(), "", "ties with the next better in what the ranking is by: other things decided"),
         column("unverified", _TEXT, "", "figures it rests on for which no source was retrieved"),
+        column("score_ratio", _FLOAT, "1", "times the best of its group in what the ranking is by; null without rank"),
+        column("is_pareto_cost", pa.bool_(), "", "no other of its group is as good in price and time, and better"),
+        column("is_pareto_energy", pa.bool_(), "", "no other of its group is as good in energy and time, and better"),
     ]
 )
 
