@@ -80,7 +80,7 @@ class Technology(Entry):
     replaced: Literal["cable", "module", "switch"] = "module"
     supply: str | None = None
     rate: BytesPerSecondFigure
-    lanes: CountFigure | None = None
+    lanes: CountFigure
     reach: MetresFigure
     power: WattsFigure
     idle_power: WattsFigure | None = None
@@ -92,8 +92,8 @@ class Technology(Entry):
     propagation: SecondsPerMetreFigure
     annual_failure: PerYearFigure
     laser_share: RatioFigure | None = None
-    flaps: PerYearFigure | None = None
-    repair_time: SecondsFigure | None = None
+    flaps: PerYearFigure
+    repair_time: SecondsFigure
     ports_per_engine: CountFigure | None = None
     fibre_pairs: CountFigure | None = None
     optical_margin: DecibelsFigure | None = None
@@ -174,8 +174,8 @@ class Switch(Entry):
     cage_power: WattsFigure | None = None
     liquid_cage_power: WattsFigure | None = None
     max_power: WattsFigure | None = None
-    annual_failure: PerYearFigure | None = None
-    repair_time: SecondsFigure | None = None
+    annual_failure: PerYearFigure
+    repair_time: SecondsFigure
     first_year: CountFigure | None = None
 
     def num_ports(self, port_rate_bytes_per_s: float) -> int:
@@ -191,8 +191,8 @@ class Nic(Entry):
     latency: SecondsFigure
     power: WattsFigure
     price: DollarsFigure
-    annual_failure: PerYearFigure | None = None
-    repair_time: SecondsFigure | None = None
+    annual_failure: PerYearFigure
+    repair_time: SecondsFigure
 
 
 class Ocs(Entry):
@@ -205,7 +205,7 @@ class Ocs(Entry):
     power: WattsFigure
     price_per_port: DollarsFigure
     annual_failure: PerYearFigure
-    repair_time: SecondsFigure | None = None
+    repair_time: SecondsFigure
     latency: SecondsFigure
     first_year: CountFigure | None = None
 
@@ -254,9 +254,9 @@ class Accelerator(Entry):
     host_power: WattsFigure
     included_nic_power: WattsFigure
     price: DollarsFigure
-    annual_failure: PerYearFigure | None = None
-    host_annual_failure: PerYearFigure | None = None
-    repair_time: SecondsFigure | None = None
+    annual_failure: PerYearFigure
+    host_annual_failure: PerYearFigure
+    repair_time: SecondsFigure
 
 
 class Constants(Spec):
@@ -283,14 +283,14 @@ class Constants(Spec):
     patch_port_price: DollarsFigure
     circulator_loss: DecibelsFigure
     link_efficiency: RatioFigure
-    rack_power_air: WattsFigure | None = None
-    rack_power_liquid: WattsFigure | None = None
-    detection_time: SecondsFigure | None = None
-    restart_time: SecondsFigure | None = None
-    reroute_time: SecondsFigure | None = None
-    retry_time: SecondsFigure | None = None
-    flap_time: SecondsFigure | None = None
-    rewire_time: SecondsFigure | None = None
-    software_failure: PerYearFigure | None = None
-    laser_activation_ev: CountFigure | None = None
-    laser_temperature: CountFigure | None = None
+    rack_power_air: WattsFigure
+    rack_power_liquid: WattsFigure
+    detection_time: SecondsFigure
+    restart_time: SecondsFigure
+    reroute_time: SecondsFigure
+    retry_time: SecondsFigure
+    flap_time: SecondsFigure
+    rewire_time: SecondsFigure
+    software_failure: PerYearFigure
+    laser_activation_ev: CountFigure
+    laser_temperature: CountFigure
