@@ -14,6 +14,7 @@ from cluster_sim.catalogue.figure import (
     Figure,
     FlopPerSecondFigure,
     JoulesPerBitFigure,
+    KelvinFigure,
     MetresFigure,
     PerYearFigure,
     RatioFigure,
@@ -272,7 +273,7 @@ class Constants(Spec):
         rewire_time: to lead an optical circuit around what has failed.
         software_failure: interruptions by software and unplanned maintenance, per accelerator.
         laser_activation_ev: activation energy of laser failures, electronvolt.
-        laser_temperature: case temperature in kelvin that annual failures hold for.
+        laser_temperature: of the module's case, that annual failures of lasers hold for.
     """
 
     fec_latency: SecondsFigure
@@ -293,4 +294,4 @@ class Constants(Spec):
     rewire_time: SecondsFigure
     software_failure: PerYearFigure
     laser_activation_ev: CountFigure
-    laser_temperature: CountFigure
+    laser_temperature: KelvinFigure
