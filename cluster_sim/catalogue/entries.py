@@ -78,7 +78,7 @@ class Technology(Entry):
     retimed: bool
     light: Literal["eml", "silicon-photonics", "vcsel", "external"] | None = None
     external_laser: str | None = None
-    replaced: Literal["cable", "module", "switch"] = "module"
+    replaced: Literal["cable", "module", "switch", "server"] = "module"
     supply: str | None = None
     rate: BytesPerSecondFigure
     lanes: CountFigure
@@ -156,6 +156,7 @@ class Switch(Entry):
         latency: port to port.
         power: typical, without optics.
         idle_power: without traffic; as ``power`` where it is not given.
+        power_with_optics: published with its own co-packaged optics, which are counted as engines and not in ``power``.
         price: without optics.
         cage_power: that a pluggable module may draw, with the cooling that the switch has.
         liquid_cage_power: with liquid-cooled cages.
@@ -171,6 +172,7 @@ class Switch(Entry):
     latency: SecondsFigure
     power: WattsFigure
     idle_power: WattsFigure | None = None
+    power_with_optics: WattsFigure | None = None
     price: DollarsFigure
     cage_power: WattsFigure | None = None
     liquid_cage_power: WattsFigure | None = None
@@ -212,12 +214,20 @@ class Ocs(Entry):
 
 
 class ScaleUp(Entry):
-    """A scale-up link (NVLink): ``bandwidth`` per accelerator and direction; ``latency`` accelerator to accelerator.
+    """A scale-up link (NVLink, UALink).
 
-    ``reduces`` where its switches can reduce and multicast.
+    Attributes:
+        bandwidth: per accelerator and direction.
+        reach: of its copper, from accelerator to switch.
+        largest_domain: accelerators that one network of it can join.
+        latency: accelerator to accelerator.
+        efficiency: that a large ring reaches of the bandwidth.
+        reduces: True where its switches can reduce and multicast.
     """
 
     bandwidth: BytesPerSecondFigure
+    reach: MetresFigure
+    largest_domain: CountFigure
     latency: SecondsFigure
     efficiency: RatioFigure
     reduces: bool = False
