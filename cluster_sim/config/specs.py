@@ -134,6 +134,11 @@ class Comparison(Spec):
         return problems
 
     @property
+    def most_exposed(self) -> float:
+        """Share of a step that may wait where a network is enough."""
+        return 0.1 if self.most_exposed_ratio is None else self.most_exposed_ratio
+
+    @property
     def all_jobs(self) -> dict[str, Job]:
         """Every job at every size, by what it is called."""
         if not self.accelerators:
