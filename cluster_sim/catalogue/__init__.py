@@ -35,6 +35,7 @@ from cluster_sim.catalogue.load import (
     technology,
 )
 from cluster_sim.catalogue.models import ModelFacts
+from cluster_sim.catalogue.parts import ends_per_laser_module, fit_by_part
 
 __all__ = [
     "OCS_TIERS",
@@ -62,8 +63,10 @@ __all__ = [
     "accelerator",
     "compute",
     "constants",
+    "ends_per_laser_module",
     "entries",
     "figures_of",
+    "fit_by_part",
     "given",
     "known_names",
     "laser",
