@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cluster_sim import catalogue
-from cluster_sim.catalogue import constants, entries
+from cluster_sim.catalogue import entries
 
 FACTS = Path(__file__).parents[3] / "shared" / "data" / "interconnects" / "interconnects.csv"
 
@@ -111,11 +111,36 @@ FIELDS = {
 }
 
 
+#: Rows of other places: section, name, figure, and the row's unit in SI.
+ELSEWHERE = {
+    ("CPO NVIDIA Quantum-X / Spectrum-X Photonics", "ports_q3450"): (
+        "switch", "quantum-x-photonics-q3450", "max_ports", 1.0),
+    ("CPO NVIDIA Quantum-X / Spectrum-X Photonics", "system_power_q3450"): (
+        "switch", "quantum-x-photonics-q3450", "power_with_optics", 1.0),
+    ("CPO NVIDIA Quantum-X / Spectrum-X Photonics", "oe_cost_to_vendor"): (
+        "technology", "cpo-1.6t", "vendor_cost", 1.0),
+    ("NPO (near-packaged optics)", "unit_price"): ("supply", "npo", "order_price", 1.0),
+    ("NPO (near-packaged optics)", "order_google"): ("supply", "npo", "orders", 1e6),
+    ("800G LPO DR8 (2xDR4)", "shipments_2026"): ("supply", "lpo", "shipped_2026", 1e6),
+    ("Market", "1.6T_shipments_2026"): ("supply", "1.6t", "shipped_2026", 1e6),
+    ("Market", "innolight_800G_share"): ("supply", "800g", "largest_share", 1e-2),
+    ("Field statistics", "huawei_laser_share"): ("technology", "800g-dsp-dr8", "laser_share", 1e-2),
+    ("NVL72 (GB200)", "domain"): ("accelerator", "gb200-nvl72", "scale_up_domain", 1.0),
+    ("Recovery", "restart_delay"): ("constants", "", "restart_time", 60.0),
+    ("OCS generic", "rewire_for_failure"): ("constants", "", "rewire_time", 1.0),
+    ("OCS generic", "circulator_loss"): ("constants", "", "circulator_loss", 1.0),
+    ("Facility", "PUE_hyperscale"): ("constants", "", "pue", 1.0),
+    ("Facility", "electricity"): ("constants", "", "electricity_price", 1 / 3.6e6),
+    ("Fibre patch panel port", "price"): ("constants", "", "patch_port_price", 1.0),
+    ("MPO SMF trunk", "price"): ("constants", "", "fibre_trunk_price", 1.0),
+    ("FEC KP4 RS(544,514)", "latency_800GE"): ("constants", "", "fec_latency", 1e-9),
+}  # fmt: skip
+
 #: Rows from which the catalogue departs, and why.
 DEPARTURES = {
     ("AOC 800G", "AFR"): "the table's is of an end, the catalogue's of a cable with two",
     ("400G DSP pluggable (DR4/FR4/SR4)", "reach"): "the table's range is over SR4, FR4 and LR4 too",
-    ("NPO (near-packaged optics)", "unit_price"): "an order, shown as such in the supply, is no price",
+    ("CPO NVIDIA Quantum-X / Spectrum-X Photonics", "oe_cost_to_vendor"): "with a range, from the lasers' cost",
     ("NPO (near-packaged optics)", "AFR"): "the table's holds the lasers, which are an external module's here",
     ("CPO Broadcom TH5-Bailly (51.2T)", "AFR"): "of a port of 400G with its lasers; here two, without",
     ("CPO Broadcom TH5-Bailly (51.2T)", "energy_per_bit"): "the range of the power is carried over",
@@ -135,7 +160,6 @@ ASSUMED = {
     ("Silicon-photonics variant (800G/1.6T)", "power_vs_EML"): [
         entries("technology")[name].power for name in ("400g-siph-dr4", "800g-siph-dr8", "1.6t-siph-dr8")
     ],
-    ("OCS generic", "circulator_loss"): [constants().circulator_loss],
     ("PCIe Gen5 x16", "bandwidth"): [entries("nic")[name].host_link for name in ("connectx7-400g", "bluefield3-400g")],
     ("PCIe Gen6 x16", "bandwidth"): [entries("nic")[name].host_link for name in ("connectx8-800g", "connectx9-1.6t")],
     ("ConnectX-9 (2x800G per GPU)", "price"): [entries("nic")["connectx9-1.6t"].price],
@@ -153,12 +177,12 @@ def rows():
 
 def figure_of(row):
     """The catalogue's figure that a row became, and the row's unit in SI; None where it became none."""
-    if row["option"] not in OPTIONS or row["field"] not in FIELDS:
+    place = row["option"], row["field"]
+    if place not in ELSEWHERE and (row["option"] not in OPTIONS or row["field"] not in FIELDS):
         return None
-    section, name = OPTIONS[row["option"]]
-    field, unit = FIELDS[row["field"]]
-    figure = entries(section)[name].figures.get(field)
-    return (figure, unit) if figure else None
+    section, name, field, unit = ELSEWHERE.get(place) or (*OPTIONS[row["option"]], *FIELDS[row["field"]])
+    figures = catalogue.figures_of("constants") if section == "constants" else entries(section)[name].figures
+    return (figures[field], unit) if field in figures else None
 
 
 ROWS = [pytest.param(row, id=f"{row['option']}: {row['field']}") for row in rows()]
