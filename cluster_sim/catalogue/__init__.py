@@ -5,13 +5,10 @@ from cluster_sim.catalogue.entries import (
     Accelerator,
     Constants,
     Entry,
-    Laser,
     Nic,
     Ocs,
     ScaleUp,
-    Supply,
     Switch,
-    Technology,
 )
 from cluster_sim.catalogue.figure import Figure
 from cluster_sim.catalogue.given import Given, given
@@ -36,8 +33,10 @@ from cluster_sim.catalogue.load import (
 )
 from cluster_sim.catalogue.models import ModelFacts
 from cluster_sim.catalogue.parts import ends_per_laser_module, fit_by_part
+from cluster_sim.catalogue.technology import FIT_PER_YEARLY_FAILURE, Laser, Supply, Technology
 
 __all__ = [
+    "FIT_PER_YEARLY_FAILURE",
     "OCS_TIERS",
     "SECTIONS",
     "Accelerator",

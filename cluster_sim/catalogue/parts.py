@@ -1,7 +1,7 @@
 """What takes two entries to tell: an engine and the external laser that feeds it."""
 
-from cluster_sim.catalogue.entries import FIT_PER_YEARLY_FAILURE, Technology
 from cluster_sim.catalogue.load import laser
+from cluster_sim.catalogue.technology import FIT_PER_YEARLY_FAILURE, Technology
 
 
 def ends_per_laser_module(technology: Technology) -> float | None:

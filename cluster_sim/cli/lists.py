@@ -7,8 +7,17 @@ import click
 from rich import box
 from rich.table import Table
 
-from cluster_sim.catalogue import SECTIONS, Entry, Figure, Technology, constants, entries, figures_of, fit_by_part
-from cluster_sim.catalogue.entries import FIT_PER_YEARLY_FAILURE
+from cluster_sim.catalogue import (
+    FIT_PER_YEARLY_FAILURE,
+    SECTIONS,
+    Entry,
+    Figure,
+    Technology,
+    constants,
+    entries,
+    figures_of,
+    fit_by_part,
+)
 from cluster_sim.cli.console import table_console
 from cluster_sim.core import UnknownNameError
 
