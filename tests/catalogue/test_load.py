@@ -56,12 +56,25 @@ def test_nvlink_is_stored_per_direction(name, bidirectional_gb_per_s):
     assert catalogue.scale_up(name).bandwidth.typical == bidirectional_gb_per_s * 1e9 / 2
 
 
+def test_copper_of_a_scale_up_link_reaches_no_further_than_its_rack():
+    """The backplane reaches 1.5 m, UALink's cables less than 4 m; engines reach along a row of racks."""
+    assert catalogue.technology("nvlink-backplane").reach.typical <= 1.5
+    assert catalogue.scale_up("ualink").reach.typical == 4
+    assert catalogue.technology("cpo-scale-up-1.6t").reach.typical > 10 * catalogue.scale_up("nvlink5").reach.typical
+
+
+def test_ualink_is_72_lanes_of_200g_each_way():
+    assert catalogue.scale_up("ualink").bandwidth.typical == pytest.approx(72 * 200e9 / 8)
+    assert catalogue.scale_up("ualink").largest_domain.typical == 1024
+
+
 @pytest.mark.parametrize("name", list(entries("accelerator")))
 def test_every_accelerator_names_a_scale_up_link_and_a_server_inside_its_domain(name):
     entry = catalogue.accelerator(name)
     assert catalogue.scale_up(entry.scale_up)
     domain, host = entry.scale_up_domain.typical, entry.accelerators_per_host.typical
     assert domain % host == 0
+    assert domain <= catalogue.scale_up(entry.scale_up).largest_domain.typical
     assert entry.host_power.typical > entry.power.typical, "the server's power contains the accelerator's"
 
 
@@ -79,6 +92,8 @@ def test_energy_per_bit_derived_from_power_is_power_over_rate_of_one_end(name):
         ("tomahawk6", 1600, 64), ("tomahawk6", 800, 128), ("tomahawk6", 200, 512), ("tomahawk6", 100, 512),
         ("tomahawk5", 800, 64), ("quantum2-qm9700", 400, 64), ("quantum-x800-q3400", 800, 144),
         ("quantum-hdr-qm8700", 200, 40),
+        ("quantum-x-photonics-q3450", 800, 144), ("spectrum-x-photonics-sn6810", 800, 128),
+        ("tomahawk6-davisson", 1600, 64), ("tomahawk5-bailly", 400, 128),
     ],
 )  # fmt: skip
 def test_a_switch_has_as_many_ports_as_its_bandwidth_and_radix_allow(name, gbps, ports):
