@@ -247,18 +247,19 @@ def _summary(done: _Simulated) -> pa.Table:
 
 
 def _unverified(done: _Simulated) -> tuple[str, ...]:
-    """Figures without a retrieved source that price, power or step time rest on, each once."""
+    """Figures without a retrieved source that prices, power or step time rest on, each once."""
     job, interconnect = done.scenario.job, done.scenario.interconnect
-    timing: list[tuple[str, Entry, tuple[str, ...]]] = []
-    timing += [(job.accelerator_entry.compute, job.reached, tuple(job.reached.figures))]
-    timing += [(interconnect.switch, interconnect.switch_entry, ("latency",))]
-    timing += [(interconnect.nic, interconnect.nic_entry, ("latency",))]
+    others: list[tuple[str, Entry, tuple[str, ...]]] = []
+    others += [(job.accelerator_entry.compute, job.reached, tuple(job.reached.figures))]
+    others += [(job.accelerator, job.accelerator_entry, ("price", "host_power"))]
+    others += [(interconnect.switch, interconnect.switch_entry, ("latency",))]
+    others += [(interconnect.nic, interconnect.nic_entry, ("latency",))]
     for tier in (tier for tier in done.fabric.tiers if interconnect.scale_up or not is_scale_up(tier)):
         used = ("latency", "reach", "optical_margin") if tier in OCS_TIERS else ("latency", "reach")
-        timing += [(name, entry, used) for name, entry in interconnect.ends(tier).by_name.items()]
+        others += [(name, entry, used) for name, entry in interconnect.ends(tier).by_name.items()]
     link = job.accelerator_entry.scale_up
-    timing += [(link, scale_up(link), ("latency", "efficiency"))]
-    found = [f"{name} {figure}" for name, entry, used in timing for figure in used if figure in entry.unverified]
+    others += [(link, scale_up(link), ("latency", "efficiency"))]
+    found = [f"{name} {figure}" for name, entry, used in others for figure in used if figure in entry.unverified]
     if interconnect.circulators and not set(OCS_TIERS).isdisjoint(done.fabric.tiers):
         found += ["circulator loss"] * constants().circulator_loss.is_unverified
     return tuple(dict.fromkeys((*done.economy.account.unverified, *found)))
