@@ -1,8 +1,8 @@
 """Published figures, what the model computes in their place, and the verdict on each.
 
-A verdict is "reproduced" where our figure lies within 5 % of what is published, or of its range; "partly" within 25 %,
-and "not reproduced" beyond. Ours is always computed from a bill of materials, or from figures of parts. Where a
-source's own prices of parts are used, the reason says so.
+A verdict is "reproduced" where our figure rounds to what is published, or lies within 5 % of it, or of its range;
+"partly" within 25 %; "not reproduced" beyond; and "open" where what would decide is not known. Ours is always computed
+from a bill of materials, or from figures of parts. Where a source's own prices of parts are used, the reason says so.
 """
 
 import csv
@@ -54,7 +54,8 @@ class Ledger:
         """
         low, high = published if isinstance(published, tuple) else (published, published)
         gap = _gap(ours, low, high)
-        verdict = "reproduced" if gap <= 0.05 else "partly" if gap <= 0.25 else "not reproduced"
+        is_same = gap <= 0.05 or _rounds_to(ours, low) or _rounds_to(ours, high)
+        verdict = "reproduced" if is_same else "partly" if gap <= 0.25 else "not reproduced"
         self.rows.append(Row(claim, _range(low, high, unit, digits), _with(ours, unit, digits), verdict, why))
         return verdict
 
@@ -75,6 +76,14 @@ def _gap(ours, low, high):
     below = 0.0 if low is None or ours >= low else (low - ours) / abs(low)
     above = 0.0 if high is None or ours <= high else (ours - high) / abs(high)
     return max(below, above)
+
+
+def _rounds_to(ours, printed):
+    """Whether it would be printed alike, with as many digits."""
+    if printed is None:
+        return False
+    decimals = 0 if printed == int(printed) else len(repr(float(printed)).partition(".")[2])
+    return round(ours, decimals) == printed
 
 
 def _range(low, high, unit, digits):

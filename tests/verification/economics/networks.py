@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from cluster_sim.catalogue import Accelerator, Interconnect
-from cluster_sim.economics import Account, account
+from cluster_sim.economics import Account, Economics, account
 from cluster_sim.tables import Fabric
 from cluster_sim.topology import Equipment, FloorPlan, Topology
 
@@ -11,7 +11,8 @@ from cluster_sim.topology import Equipment, FloorPlan, Topology
 CLOSE = FloorPlan(rack_pitch_m=0.005, row_pitch_m=0.005, slack_m=1.0)
 GBPS = 1e9 / 8
 
-OPTICS = ("cable", "module", "engine", "laser", "fibre")
+#: Co-packaged optics, of which the external lasers have lines of their own.
+ENGINES = ("engine", "laser")
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,11 @@ class Network:
         """Price of these kinds for each accelerator; of all but NICs where none is named."""
         return sum(item.price_usd for item in self._items(kinds, tiers, parts)) / self.fabric.num_endpoints
 
+    @property
+    def cluster_dollars(self):
+        """Servers, which come with their NICs, and the network."""
+        return self.dollars() + self.account.server_capex_usd / self.fabric.num_endpoints
+
     def links(self, *tiers):
         """Duplex links of the tiers."""
         numbers = [self.fabric.tiers.index(tier) for tier in tiers if tier in self.fabric.tiers]
@@ -58,10 +64,13 @@ class Network:
         ]
 
 
-def network(topology: Topology, num_endpoints: int, accelerator: Accelerator, interconnect: Interconnect) -> Network:
+def network(
+    topology: Topology, num_endpoints: int, accelerator: Accelerator, interconnect: Interconnect,
+    economics: Economics | None = None,
+) -> Network:  # fmt: skip
     """Build and account."""
     fabric = topology.fabric(Equipment(num_endpoints, accelerator, interconnect))
-    return Network(fabric, account(fabric, interconnect, accelerator))
+    return Network(fabric, account(fabric, interconnect, accelerator, economics))
 
 
 def saved(before: float, after: float) -> float:

@@ -28,11 +28,12 @@ def tpu_pod(**power_and_price):
 
 
 def test_a_tpu_pod_has_as_many_circuit_switches_and_optical_links_as_published(ledger):
+    """64 cubes of 64 chips, an OCS port for each of two cubes' faces that meet in it."""
     pod = tpu_pod()
-    assert pod.count("ocs") == 48
-    assert pod.links("spine_ocs") == published(18) * 64
-    ledger.note("TPU v4 pod: OCS, optical links of a cube", f"48, {published(18):.0f}",
-                f"{pod.count('ocs')}, {pod.links('spine_ocs') / 64:.0f}", "reproduced", "exact; 64 cubes of 64 chips, an OCS port for each cube and face")  # fmt: skip
+    ours = pod.count("ocs"), pod.links("spine_ocs") / 64
+    assert ours == (48, published(18))
+    shown = ", ".join(f"{number:.0f}" for number in ours)
+    ledger.note("TPU v4 pod: OCS; optical links of a cube", f"48, {published(18):.0f}", shown, "reproduced", "exact")
 
 
 def test_the_chip_at_which_circuits_are_five_per_cent_of_cost_and_three_of_power(ledger):
@@ -48,13 +49,18 @@ def test_the_chip_at_which_circuits_are_five_per_cent_of_cost_and_three_of_power
     assert (chip_usd, chip_watts) == pytest.approx((39_658, 558), rel=0.01)
     share = (usd / (usd + pod.dollars("cable") + chip_usd), watts / (watts + pod.watts("cable") + chip_watts))
     assert share == pytest.approx((0.05, 0.03))
-    ledger.note("TPU v4: OCS and optics of the system's cost", "below 5 %", f"5 % at {chip_usd:,.0f} USD a chip", "open",
-                f"{usd:,.0f} USD a chip at market prices (OCS 520 USD a port, 800G 2xFR4 1100 USD); 5 % needs a chip, "
-                "with its share of a host, that is dearer than an H100 with its server; at Google's own prices, which "
-                "are not known, it may be less")  # fmt: skip
-    ledger.note("TPU v4: OCS and optics of the system's power", "below 3 %", f"3 % at {chip_watts:.0f} W a chip",
-                "not reproduced", f"{watts:.1f} W a chip, of which the OCS {pod.watts('ocs'):.1f}; a chip draws at most "
-                "192 W, so that 3 % leaves 366 W for its share of a host; optics of today at full power")  # fmt: skip
+    why = (
+        f"{usd:,.0f} USD a chip at market prices (OCS {pod.dollars('ocs'):.0f}, 2xFR4 {pod.dollars('module'):,.0f}); "
+        "5 % needs a chip, with its share of a host, dearer than an H100 with its server; what Google pays is not known"
+    )
+    ours = f"5 % at {chip_usd:,.0f} USD a chip"
+    ledger.note("TPU v4: OCS and optics of the system's cost", "below 5 %", ours, "open", why)
+    why = (
+        f"{watts:.1f} W a chip, {pod.watts('ocs'):.1f} of them for OCS; a chip draws at most 192 W, which leaves "
+        f"{chip_watts - 192:.0f} W for its share of a host; modules of today at full power"
+    )
+    ours = f"3 % at {chip_watts:.0f} W a chip"
+    ledger.note("TPU v4: OCS and optics of the system's power", "below 3 %", ours, "not reproduced", why)
 
 
 @pytest.mark.parametrize(("ocs_usd", "chip_usd"), [(230, 31_400), (520, 39_660)])
@@ -76,10 +82,9 @@ def test_infiniband_switches_of_a_comparable_fat_tree(ledger):
     counts["fat-tree"] = network(FatTree(floor=CLOSE), CHIPS, small_accelerator(4), parts).count("switch")
     fewest = min(counts.values())
     assert (fewest, counts[360], counts["fat-tree"]) == (576, 576, 640)
-    verdict = ledger.compare("TPU v4: InfiniBand switches of a comparable fat-tree", published(26), fewest,
-                             why="40-port switches, best size of pod (18 leaves); 628 in pods of 20 servers of 8, 640 "
-                             "as a plain fat-tree")  # fmt: skip
-    assert verdict == "reproduced"
+    why = "40-port switches, best size of pod (18 leaves); 628 in pods of 20 servers of 8, 640 as a plain fat-tree"
+    claim = "TPU v4: InfiniBand switches of a comparable fat-tree"
+    assert ledger.compare(claim, published(26), fewest, why=why) == "reproduced"
 
 
 def jupiter(topology, **changes):
@@ -121,11 +126,13 @@ def test_circuits_in_the_place_of_a_spine(circulators, ledger):
     if not circulators:
         return
     for number, what, claim in ((1, "power", 33), (0, "capital cost", 32)):
-        verdict = ledger.compare(f"Jupiter: {what} saved; here by the OCS alone", published(claim), -above[number], "%",
-                                 f"{-100 * above[number] / published(claim):.0f} % of the claim: the spine goes, OCS and "
-                                 f"circulators come, above the leaves ({-whole[number]:.0f} % of the whole network); the "
-                                 "claim has multi-stage spine blocks, WDM and software, too")  # fmt: skip
-        assert verdict == "not reproduced"
+        why = (
+            f"{-100 * above[number] / published(claim):.0f} % of the claim, which has multi-stage spine blocks, WDM "
+            "and software, too; OCS with circulators for the spine, what is above the leaves; "
+            f"{-whole[number]:.0f} % of the whole network"
+        )
+        title = f"Jupiter: {what} saved; here by OCS alone"
+        assert ledger.compare(title, published(claim), -above[number], "%", why) == "not reproduced"
 
 
 def test_jupiter_is_quoted_alike_in_both_tables():
@@ -152,9 +159,8 @@ def test_photonic_rails(ledger):
     own_w = both.watts("module", **light)
     apart = (both.watts("switch") + both.watts("module", **packets) - own_w) / both.watts("ocs")
     assert (usd, watts, apart) == pytest.approx((4.06, 6.46, 81.0), rel=0.02)
-    assert ledger.compare("photonic rails: network cost over that of packets, 1 /", published(44), usd, "x",
-                          "2048 accelerators of 400G, 8 OCS of 300 ports in the place of 48 switches") == "reproduced"  # fmt: skip
-    verdict = ledger.compare("photonic rails: network power over that of packets, 1 /", published(43), watts, "x",
-                             f"with the accelerators' own modules, which both need; without them {apart:.0f}x, so the "
-                             "claim lies between the two ways to count")  # fmt: skip
-    assert verdict == "not reproduced"
+    why = "2048 accelerators of 400G, 8 OCS of 300 ports for 48 switches"
+    claim = "photonic rails: network {} of packets over that of circuits"
+    assert ledger.compare(claim.format("cost"), published(44), usd, "x", why) == "reproduced"
+    why += f"; with the accelerators' own modules, which both need; without them {apart:.0f}x: the claim lies between"
+    assert ledger.compare(claim.format("power"), published(43), watts, "x", why) == "not reproduced"

@@ -61,8 +61,9 @@ def test_counts_of_fat_trees_are_those_of_the_table(name, ledger):
     made = built(name)
     counts = (num_endpoints, made.count("switch"), made.links("leaf_spine", "spine_core"))
     assert counts == tuple(published(first + number) for number in range(3))
-    ledger.note(f"DeepSeek-V3, Table 3, {name}: endpoints, switches, links between switches", _listed(counts),
-                _listed(counts), "reproduced", "exact; counted in the fabric as built")  # fmt: skip
+    shown = ", ".join(f"{count:,.0f}" for count in counts)
+    claim = f"DeepSeek-V3, Table 3, {name}: endpoints, switches, links between switches"
+    ledger.note(claim, shown, shown, "reproduced", "exact; counted in the fabric as built")
 
 
 def test_counts_of_the_dragonfly_differ_by_links_that_lead_nowhere(ledger):
@@ -74,9 +75,9 @@ def test_counts_of_the_dragonfly_differ_by_links_that_lead_nowhere(ledger):
     assert (made.fabric.num_endpoints, made.count("switch")) == (published(79), published(80))
     links = made.links("leaf_spine", "spine_core")
     assert links == published(81) - 511
-    ledger.compare("DeepSeek-V3, Table 3, dragonfly: links between switches", published(81), links, digits=6,
-                   why="endpoints and switches exact; the table counts 2 links a group that have no partner (511 "
-                   "groups, 512 links out)")  # fmt: skip
+    why = "endpoints and switches exact; the table counts 2 of 512 links out of each of 511 groups that have no partner"
+    claim = "DeepSeek-V3, Table 3, dragonfly: links between switches"
+    assert ledger.compare(claim, published(81), links, why=why, digits=6) == "reproduced"
 
 
 def test_the_slim_fly_of_the_table_cannot_be_wired(ledger):
@@ -88,11 +89,9 @@ def test_the_slim_fly_of_the_table_cannot_be_wired(ledger):
     assert (published(75), published(74), published(76)) == (2 * 28**2, 21 * published(75), 42 / 2 * published(75))
     assert (made.count("switch"), made.links("leaf_spine", "spine_core")) == (1682, 1682 * 43 // 2)
     per_endpoint = made.links("leaf_spine", "spine_core") / made.fabric.num_endpoints
-    verdict = ledger.compare("DeepSeek-V3, Table 3, Slim Fly: links between switches per endpoint",
-                             published(76) / published(74), per_endpoint,
-                             why="the table's q = 28 is no prime power and cannot be wired; here q = 29, 21 endpoints "
-                             "a switch, 35,322 endpoints instead of 32,928")  # fmt: skip
-    assert verdict == "reproduced"
+    why = "the table's q = 28 is no prime power and cannot be wired; here q = 29, 35,322 endpoints instead of 32,928"
+    claim = "DeepSeek-V3, Table 3, Slim Fly: links between switches per endpoint"
+    assert ledger.compare(claim, published(76) / published(74), per_endpoint, why=why) == "reproduced"
 
 
 #: Our cost of an endpoint in USD: at prices as they are, and at prices scaled to the first row.
@@ -115,7 +114,7 @@ WHY = {
 
 @pytest.mark.parametrize("name", FABRICS)
 def test_cost_of_an_endpoint(name, scale, ledger):
-    """Nothing but the two-tier row sets the scale; the other rows are predictions. DAC to endpoints, 150 USD a fibre."""
+    """The two-tier row alone sets the scale; the other rows are predictions. DAC to endpoints, 150 USD a fibre."""
     _, _, first = FABRICS[name]
     claim = f"DeepSeek-V3, Table 3, {name}: cost of an endpoint"
     with priced():
@@ -124,13 +123,16 @@ def test_cost_of_an_endpoint(name, scale, ledger):
         usd = built(name).dollars()
     assert (as_is, usd) == pytest.approx(REACHED[name], rel=0.01)
     table_usd = 1e6 * published(first + 3) / published(first)
+    gap = f"{100 * (usd / table_usd - 1):+.1f} %"
     if name == "two-tier fat-tree":
-        ledger.note(claim, f"{1e3 * published(63):,.0f} USD", f"{as_is:,.0f} USD", "partly",
-                    f"{100 * (as_is / 1e3 / published(63) - 1):+.0f} % at MixNet's {PORT_USD:.0f} USD a switch port and "
-                    f"659 USD a module; times {scale:.3f} this row is met, which prices the next four")  # fmt: skip
+        table_usd = 1e3 * published(63)
+        why = (
+            f"{PORT_USD:.0f} USD a switch port, 659 USD a module (MixNet); times {scale:.3f} this row is met, which "
+            "prices the next four"
+        )
+        assert ledger.compare(claim, table_usd, as_is, "USD", why) == "partly"
         return
-    verdict = ledger.compare(claim, table_usd, usd, "USD", f"{100 * (usd / table_usd - 1):+.1f} %, {WHY[name]}")
-    assert verdict == "reproduced"
+    assert ledger.compare(claim, table_usd, usd, "USD", f"{gap}, {WHY[name]}") == "reproduced"
 
 
 def test_one_set_of_prices_explains_the_table_and_leaves_the_switch_open(ledger):
@@ -150,12 +152,11 @@ def test_one_set_of_prices_explains_the_table_and_leaves_the_switch_open(ledger)
         others = np.linalg.lstsq(counts[:, 1:] / cost[:, None], rest, rcond=None)[0]
         worst[switch_usd] = np.abs(counts[:, 1:] @ others / cost - rest).max()
     assert worst["fitted"] == pytest.approx(0.0054, abs=0.0005)
-    assert max(worst.values()) == pytest.approx(0.0101, abs=0.0005)
-    ledger.note("DeepSeek-V3, Table 3: unit prices behind it", "not printed",
-                f"switch {best[0]:,.0f}, link {best[1]:,.0f}, endpoint {best[2]:,.0f} USD", "open",
-                f"fits all rows within {100 * worst['fitted']:.1f} %, but so does any switch from 0 to 60 kUSD within "
-                f"{100 * max(worst.values()):.1f} %: the table does not fix the price of its switch")  # fmt: skip
-
-
-def _listed(counts):
-    return ", ".join(f"{count:,.0f}" for count in counts)
+    most = max(worst.values())
+    assert most == pytest.approx(0.0101, abs=0.0005)
+    shown = f"switch {best[0]:,.0f}, link {best[1]:,.0f}, endpoint {best[2]:,.0f} USD"
+    why = (
+        f"fits all rows within {100 * worst['fitted']:.1f} %, but so does any switch from 0 to 60 kUSD within "
+        f"{100 * most:.1f} %: the table does not fix the price of its switch"
+    )
+    ledger.note("DeepSeek-V3, Table 3: unit prices behind it", "not printed", shown, "open", why)
