@@ -53,7 +53,9 @@ def test_the_chip_at_which_circuits_are_five_per_cent_of_cost_and_three_of_power
         f"{usd:,.0f} USD a chip at market prices (OCS {pod.dollars('ocs'):.0f}, 2xFR4 {pod.dollars('module'):,.0f}); "
         "5 % needs a chip, with its share of a host, dearer than an H100 with its server; what Google pays is not known"
     )
-    ours = f"5 % at {chip_usd:,.0f} USD a chip"
+    dearer_usd = usd * (1 / 0.03 - 1) - pod.dollars("cable")
+    assert dearer_usd == pytest.approx(67_725, rel=0.01)
+    ours = f"5 % at {chip_usd:,.0f} USD a chip, 3 % at {dearer_usd:,.0f}"
     ledger.note("TPU v4: OCS and optics of the system's cost", "below 5 %", ours, "open", why)
     why = (
         f"{watts:.1f} W a chip, {pod.watts('ocs'):.1f} of them for OCS; a chip draws at most 192 W, which leaves "
