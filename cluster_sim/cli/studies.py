@@ -32,7 +32,8 @@ def run_one(
         done = simulate(config, output, overwrite, lambda phase: bar.update(task, description=phase))
     if "tasks" in done.tables and config.job.parallelism.pipeline > 1:
         draw_pipeline(done.tables["tasks"], f"{config.name}: {config.job.schedule}", done.folder)
-    print_run(done, step(done.summary.to_pylist()[0]), quiet, as_json)
+    power, supply = (done.tables[name].to_pylist() for name in ("power", "supply"))
+    print_run(done, step(done.summary.to_pylist()[0], power, supply), quiet, as_json)
     if config.job.parallelism.is_placed_by_size and not (quiet or as_json):
         click.echo(f"order: {', '.join(done.manifest['order'])}: {done.manifest['order_reason']}")
 

@@ -27,7 +27,7 @@ class Need:
         order_count: pieces of an order that is known and not delivered yet.
         order_usd: what was paid for it; the price of a piece that it implies is no price that anybody else gets.
         earliest_year: in which the cluster can have its pieces.
-        note: why not earlier, in words.
+        note: why not earlier, in words; empty where it can be had in ``KNOWN_YEAR``, as far as is known.
     """
 
     part: str
@@ -72,7 +72,7 @@ def _need(part: str, kind: str, count: int, name: str | None, taken: int) -> Nee
         months=taken / per_year * 12 if per_year else None,
         largest_share_ratio=known.get("largest_share"), first_year=first_year,
         order_count=known.get("orders"), order_usd=known.get("order_value"), earliest_year=earliest_year,
-        note="; ".join([*_gaps(name, per_year), *(why for year, why in waits if year == earliest_year and why)]),
+        note="; ".join(why for year, why in waits if year == earliest_year and why),
     )  # fmt: skip
 
 
@@ -92,10 +92,6 @@ def _waits(
         behind = f" with the {ahead:,.0f} that are ordered before" if ahead else ""
         waits.append((year, f"all that is made until the end of {year}{behind}" * (year > KNOWN_YEAR)))
     return waits
-
-
-def _gaps(name: str | None, per_year: float | None) -> list[str]:
-    return [] if per_year else ["nothing is known of its supply" if name is None else "no volume is known"]
 
 
 def _first_year(part: str, kind: str) -> int | None:

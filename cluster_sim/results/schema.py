@@ -185,7 +185,7 @@ SUPPLY = pa.schema(
         column("order_count", _FLOAT, "1", "pieces of a known order, not delivered yet"),
         column("order_usd", _FLOAT, "USD", "price of that order; no price that anybody else gets"),
         column("earliest_year", _INT, "1", "in which the pieces can be had"),
-        column("note", _TEXT, "", "why not earlier, or what is not known"),
+        column("note", _TEXT, "", "why not earlier"),
     ]
 )
 
