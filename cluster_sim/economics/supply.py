@@ -101,8 +101,14 @@ def _first_year(part: str, kind: str) -> int | None:
 
 
 def supply_columns(found: tuple[Need, ...]) -> dict[str, float | int | None]:
-    """Of the summary: the scarcest part, and the year in which the last one comes; None where nothing is known."""
+    """Of the summary: months of the scarcest part, and the year in which the last one comes; None where not known.
+
+    Months are not known where a part has a supply whose volume nobody has told, for it may be the scarcest. Parts of
+    which nothing at all is known (cables, switches, older modules) are taken as plentiful.
+    """
+    known = [need for need in found if need.supply is not None]
+    months = [need.months for need in known if need.months is not None]
     return {
-        "supply_months": max((need.months for need in found if need.months is not None), default=None),
+        "supply_months": max(months) if months and len(months) == len(known) else None,
         "earliest_year": max((need.earliest_year for need in found if need.earliest_year is not None), default=None),
     }

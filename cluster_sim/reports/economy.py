@@ -51,9 +51,12 @@ def _cost(row: Row) -> str:
 def _supply(row: Row, supply: Sequence[Row]) -> str:
     """The part of which most of the known supply is taken, the parts that come last, and what others have ordered."""
     scarce = [need["supply"] for need in supply if need["months"] == row["supply_months"] is not None]
+    unknown = dict.fromkeys(need["supply"] for need in supply if need["supply"] and need["months"] is None)
     taken = "no part has a known volume"
     if scarce:
         taken = f"{engineering(row['supply_months'], '')} months of what the world makes of {scarce[0]}"
+    elif unknown:
+        taken = f"nobody has told how much of {', '.join(unknown)} is made"
     last = [need for need in supply if need["earliest_year"] == row["earliest_year"] is not None]
     why = dict.fromkeys(f"{need['part']}: {need['note']}" for need in last if need["note"])
     year = f"; not before {row['earliest_year']} ({', '.join(why)})" if why else ""

@@ -66,7 +66,12 @@ SUMMARY = pa.schema(
         column(
             "cluster_usd_per_mtoken", _FLOAT, "USD", "servers, network, energy over the lifetime, per million tokens"
         ),
-        column("supply_months", _FLOAT, "month", "of the known supply of the scarcest kind of module"),
+        column(
+            "supply_months",
+            _FLOAT,
+            "month",
+            "of the known supply of the scarcest part; null where one has no known volume",
+        ),
         column("earliest_year", _INT, "1", "year in which all parts can be had whose years are known"),
     ]
 )

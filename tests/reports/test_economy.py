@@ -49,9 +49,14 @@ def test_what_others_have_ordered_is_an_order_and_no_price(make_row):
     row = make_row("npo", **COSTS | {"supply_months": None, "earliest_year": 2026})
     text = told(row, POWER, [need("npo-800g", "npo", **order), need("npo-1.6t", "npo", **order)])
     assert text.count("others have ordered 12,000,000 of npo for 1.88 GUSD, 156 USD each, that order's price") == 1
-    assert "no part has a known volume; others" in text
+    assert "supply: nobody has told how much of npo is made; others" in text
     del order["order_usd"]
     assert "12,000,000 of npo\n" in told(row, POWER, [need("npo-800g", "npo", **order)])
+
+
+def test_where_nothing_is_known_of_any_part_that_is_said(make_row):
+    row = make_row("dac", **COSTS | {"supply_months": None, "earliest_year": None})
+    assert "supply: no part has a known volume\n" in told(row, POWER, [need("dac-800g", None, months=None, note="")])
 
 
 def test_a_row_of_an_older_run_says_nothing_of_it(make_row):
