@@ -277,8 +277,30 @@ PLANS = pa.schema(
     ]
 )
 
+SCALE = pa.schema(
+    [
+        _SCENARIO,
+        column("job", _TEXT, "", "name of the job, without its size"),
+        column("interconnect", _TEXT, "", "name of the interconnect option"),
+        column("topology", _TEXT, "", "name of the topology"),
+        column("line_rate_bytes_per_s", _FLOAT, "B/s", "line rate of an accelerator's port, per direction"),
+        column("num_accelerators", _INT, "1", "accelerators of the job"),
+        column("status", _TEXT, "", "ok, not_buildable or failed"),
+        column("reason", _TEXT, "", "why it is not ok"),
+        column("step_time_s", _FLOAT, "s", "time of one optimiser step"),
+        column("exposed_s", _FLOAT, "s", "step time waiting for communication and circuits"),
+        column("exposed_ratio", _FLOAT, "1", "of the step time"),
+        column(
+            "efficiency_ratio", _FLOAT, "1", "throughput of an accelerator over that at the smallest size that works"
+        ),
+        column("is_enough", pa.bool_(), "", "works, and at most as much of a step waits as was said"),
+        column("enough_accelerators", _INT, "1", "largest size at which this option is enough; null where it never is"),
+    ]
+)
+
 SCHEMAS: dict[str, pa.Schema] = {
     "summary": SUMMARY,
+    "scale": SCALE,
     "plans": PLANS,
     "tasks": TASKS,
     "collectives": COLLECTIVES,
