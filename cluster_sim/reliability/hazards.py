@@ -1,6 +1,6 @@
 """What can fail: a row for each cause, with how many pieces there are, how often one fails, and what follows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -74,6 +74,15 @@ class Hazards:
 
 
 @dataclass(frozen=True, slots=True)
+class Breaks:
+    """What follows where something goes down; columns as in ``Hazards``."""
+
+    detour_s: float = np.inf
+    servers: int = 0
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Hazard:
     """One row of ``Hazards``, with the name of the degraded state in the place of its number."""
 
@@ -88,6 +97,10 @@ class Hazard:
     detour_s: float = np.inf
     servers: int = 0
     state: str = ""
+
+    def that(self, breaks: Breaks) -> "Hazard":
+        """The same, with what follows."""
+        return replace(self, detour_s=breaks.detour_s, servers=breaks.servers, state=breaks.state)
 
 
 def hazards_of(rows: list[Hazard], states: tuple[str, ...]) -> Hazards:

@@ -90,7 +90,7 @@ class Progress:
         return left_s
 
     def _stepped(self, num: float, time_s: float) -> None:
-        useful_s = num * self.plan.step_s
+        useful_s = time_s * (self.plan.step_s / self.step_s)
         self.open_steps += num
         self.open_useful_s += useful_s
         self.open_degraded_s += time_s - useful_s

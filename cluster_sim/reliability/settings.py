@@ -1,33 +1,20 @@
 """What a configuration says about failures: key ``reliability``."""
 
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from cluster_sim.core import Seconds, Spec
-from cluster_sim.core.units import RATIO
+from cluster_sim.catalogue import Figure, constants
+from cluster_sim.core import Kelvin, Seconds, Spec
+from cluster_sim.core.units import KELVIN, RATIO
 
-_CELSIUS, _LOWEST, _HIGHEST = 273.15, 233.15, 398.15
-_TEMPERATURE = re.compile(r"(?P<number>[-+]?\d+(\.\d+)?)\s*(?P<unit>degC|K)")
 _DAY_S = 86400.0
 #: Longer than any training, and than any repair.
 _MOST_SPAN_S, _MOST_WAIT_S = 3650 * _DAY_S, 365 * _DAY_S
 
 
-def _kelvin(value: Any, info: ValidationInfo) -> Any:
-    """``'55 degC'`` -> 328.15; a bare number in a file could be either."""
-    found = _TEMPERATURE.fullmatch(value.strip()) if isinstance(value, str) else None
-    if found:
-        value = float(found["number"]) + (_CELSIUS if found["unit"] == "degC" else 0.0)
-    elif isinstance(value, str | bool) or (info.context or {}).get("from_file"):
-        raise ValueError(f"{value!r} is not a temperature; write e.g. '55 degC'")
-    if isinstance(value, int | float) and not _LOWEST <= value <= _HIGHEST:
-        raise ValueError(f"{value:g} K is out of the question for a laser; expected -40 degC to 125 degC")
-    return value
-
-
-Kelvin = Annotated[float, BeforeValidator(_kelvin)]
+#: Fields that take the place of a constant of the catalogue.
+_TIMES = ("detection_s", "restart_s", "reroute_s", "retry_s", "flap_s", "rewire_s")
 Wait = Annotated[Seconds | None, Field(ge=0, le=_MOST_WAIT_S)]
 
 
@@ -64,7 +51,7 @@ class Reliability(Spec):
         spare_ocs: optical circuit switches to which the circuits of a failed one are led.
         transport: ``single_path`` stalls, or loses the job, where a link of its path is down, until traffic goes around
             it; ``multipath`` leaves the path at once.
-        laser_temperature: case temperature of lasers; None: the one that the catalogue's failure rates hold for.
+        laser_temperature_kelvin: case temperature of lasers; None: the one that the catalogue's failure rates hold for.
         detection_s: from a failure that stops the job to its noticing it; None, here and below: the catalogue's.
         restart_s: from there to the first step, without waiting for a spare server.
         reroute_s: mean time until traffic goes around what has failed inside the network.
@@ -80,7 +67,7 @@ class Reliability(Spec):
     spare_servers: int | float = 0.01
     spare_ocs: int = Field(0, ge=0, le=10**6)
     transport: Literal["single_path", "multipath"] = "single_path"
-    laser_temperature: Kelvin | None = None
+    laser_temperature_kelvin: Kelvin | None = Field(None, ge=KELVIN.sensible[0], le=KELVIN.sensible[1])
     detection_s: Wait = None
     restart_s: Wait = None
     reroute_s: Wait = None
@@ -101,8 +88,27 @@ class Reliability(Spec):
             raise ValueError(f"expected a number of servers from 0, or a share of 0 to 100 %; got {value!r}")
         return value
 
+    def used_s(self, name: str) -> float:
+        """A time that is given, or the catalogue's: ``used_s("flap")``."""
+        given: float | None = getattr(self, f"{name}_s")
+        return _catalogues(name).typical if given is None else given
+
+    @property
+    def unverified(self) -> tuple[str, ...]:
+        """Times for which neither the user gives a figure nor a source was retrieved."""
+        return tuple(
+            name.removesuffix("_s") + "_time"
+            for name in _TIMES
+            if getattr(self, name) is None and _catalogues(name.removesuffix("_s")).is_unverified
+        )
+
     def num_spares(self, servers: int) -> int:
         """Spare servers of a job on so many; a share is rounded up."""
         if isinstance(self.spare_servers, int):
             return self.spare_servers
         return int(-(-self.spare_servers * servers * (1 - 1e-12) // 1))
+
+
+def _catalogues(name: str) -> Figure:
+    figure: Figure = getattr(constants(), f"{name}_time")
+    return figure

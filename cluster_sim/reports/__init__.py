@@ -3,6 +3,7 @@
 from cluster_sim.reports.drawing import draw_fabric
 from cluster_sim.reports.errors import errors
 from cluster_sim.reports.fabric import fabric_table, findings
+from cluster_sim.reports.failures import draw_reliability, failures
 from cluster_sim.reports.figure import draw_comparison
 from cluster_sim.reports.pipeline import draw_pipeline, pipeline_figure
 from cluster_sim.reports.plans import plans
@@ -14,9 +15,11 @@ __all__ = [
     "draw_comparison",
     "draw_fabric",
     "draw_pipeline",
+    "draw_reliability",
     "engineering",
     "errors",
     "fabric_table",
+    "failures",
     "findings",
     "percent",
     "pipeline_figure",
