@@ -47,9 +47,12 @@ SUMMARY = pa.schema(
         column("network_power_w", _FLOAT, "W", "modules, switches, NICs and OCS, without cooling"),
         column("capex_usd", _FLOAT, "USD", "price of the network"),
         column("num_modules", _INT, "1", "optical modules and engines"),
-        column("rank", _INT, "1", "1 is best among equal job and line rate; null if not ok"),
-        column("is_tie", pa.bool_(), "", "step time ties with the next better: energy, then cost decided"),
+        column("rank", _INT, "1", "1 is best of its group; null if not ok, or without what the ranking is by"),
+        column("is_tie", pa.bool_(), "", "ties with the next better in what the ranking is by: other things decided"),
         column("unverified", _TEXT, "", "figures it rests on for which no source was retrieved"),
+        column("score_ratio", _FLOAT, "1", "times the best of its group in what the ranking is by; null without rank"),
+        column("is_pareto_cost", pa.bool_(), "", "no other of its group is as good in price and time, and better"),
+        column("is_pareto_energy", pa.bool_(), "", "no other of its group is as good in energy and time, and better"),
         column("network_share_ratio", _FLOAT, "1", "power of the network over that of servers and network"),
         column("facility_energy_j", _FLOAT, "J", "energy of servers, network and cooling per step"),
         column("energy_per_token_j", _FLOAT, "J", "energy of servers, network and cooling per trained token"),
@@ -220,6 +223,24 @@ GOODPUT = pa.schema(
     ]
 )
 
+SUPPLY = pa.schema(
+    [
+        _SCENARIO,
+        column("part", _TEXT, "", "name in the catalogue"),
+        column("kind", _TEXT, "", "cable, module, engine, laser, switch or ocs"),
+        column("supply", _TEXT, "", "what is known of its supply, by name; parts that share one compete for it"),
+        column("count", _INT, "1", "pieces that are needed"),
+        column("per_year", _FLOAT, "1/year", "pieces that the world is known to make; null if nothing is known"),
+        column("months", _FLOAT, "month", "of that, for all parts that share the supply"),
+        column("largest_share_ratio", _FLOAT, "1", "of one supplier"),
+        column("first_year", _INT, "1", "of volume"),
+        column("order_count", _FLOAT, "1", "pieces of a known order, not delivered yet"),
+        column("order_usd", _FLOAT, "USD", "price of that order; no price that anybody else gets"),
+        column("earliest_year", _INT, "1", "in which the pieces can be had"),
+        column("note", _TEXT, "", "why not earlier, or what is not known"),
+    ]
+)
+
 FLOWS = pa.schema(
     [
         column("flow", _INT, "1", "row number of the problem"),
@@ -311,6 +332,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "power": POWER,
     "interruptions": INTERRUPTIONS,
     "goodput": GOODPUT,
+    "supply": SUPPLY,
     "flows": FLOWS,
     "verify": VERIFY,
     "verify_steps": VERIFY_STEPS,
