@@ -50,7 +50,7 @@ def _causes(causes: Sequence[Row]) -> Table:
     for cause in sorted(causes, key=lambda one: (-one["interruptions_mean"], -one["failures_mean"])):
         table.add_row(
             cause["cause"], cause["part"], f"{cause['num_pieces']:,}",
-            f"{100 * 365 * _DAY_S * cause['failures_per_s']:.3g}", f"{cause['failures_mean']:,.1f}",
+            f"{100 * cause['failures_per_year']:.3g}", f"{cause['failures_mean']:,.1f}",
             f"{cause['interruptions_mean']:.1f}",
             f"{cause['interruptions_low']:.0f}-{cause['interruptions_high']:.0f}", percent(cause["share_ratio"]),
             f"{cause['lost_s'] / 3600:.1f}",

@@ -195,7 +195,7 @@ INTERRUPTIONS = pa.schema(
         column("part", _TEXT, "", "name in the catalogue; empty for servers and software"),
         column("tier", _TEXT, "", "where it is"),
         column("num_pieces", _INT, "1", "pieces that the job depends on"),
-        column("failures_per_s", _FLOAT, "1/s", "of one piece"),
+        column("failures_per_year", _FLOAT, "1/year", "of one piece"),
         column("effect", _TEXT, "", "interrupts, degrades (also stops the job where rerouting is slow) or stalls"),
         column("repair_s", _FLOAT, "s", "mean time until everything is as before"),
         column("failures_mean", _FLOAT, "1", "failures in a history, felt or not; mean over histories"),

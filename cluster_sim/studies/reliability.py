@@ -42,6 +42,7 @@ Announce = Callable[[str], None]
 
 #: What a cable that has failed keeps of its capacity, where bundles take care of it: nothing worth mentioning.
 _KEPT_RATIO = 1e-6
+_YEAR_S = 365 * 86400.0
 #: Histories that a worker simulates at once.
 _CHUNK = 25
 
@@ -286,7 +287,7 @@ def _interruptions(scenario: str, conditions: Conditions, histories: Histories) 
         rows.append({
             "scenario": scenario, "cause": hazards.name[cause], "group": hazards.group[cause],
             "part": hazards.part[cause], "tier": hazards.tier[cause], "num_pieces": int(hazards.num_pieces[cause]),
-            "failures_per_s": float(hazards.rate_per_s[cause]), "effect": hazards.effect(cause),
+            "failures_per_year": float(hazards.rate_per_s[cause] * _YEAR_S), "effect": hazards.effect(cause),
             "repair_s": float(hazards.repair_s[cause]), "failures_mean": float(histories.failures[:, cause].mean()),
             "interruptions_mean": float(counts.mean()), "interruptions_low": low, "interruptions_high": high,
             "share_ratio": float(counts.sum() / num), "lost_s": float(histories.lost_s[:, cause].mean()),

@@ -105,11 +105,12 @@ def test_interruptions_within_a_quarter_and_effective_training_time(assessed):
 
 def test_the_share_of_the_network_is_half_of_theirs(scenario, healthy, assessed):
     """
-    NOT REPRODUCED: 4.8 % against 8.4 % (a third more or less would be 5.6 to 12.6 %). What is missing is what nobody
-    publishes: how often copper in a rack flaps, and for how long transports wait. The share is theirs somewhere inside
-    the catalogue's own ranges: 16 % where they wait for 7.5 s (NCCL before 2.23: time-out 18, seven retries), 6 % where
-    copper flaps as often as optics are assumed to; all of it goes back to links that cut off an accelerator, because
-    traffic inside the network is around a failure before anybody gives up.
+    NOT REPRODUCED: 4.7 % against 8.4 % (a third more or less would be 5.6 to 12.6 %). The share goes back to links that
+    cut off an accelerator; inside the network traffic is around a failure before anybody gives up. It hangs on figures
+    that nobody publishes for this run. How long transports wait is NCCL's default of today, 30 s (time-out 20, seven
+    retries); with that of its time, 7.5 s (time-out 18 before version 2.23, NCCL's documentation, NCCL_IB_TIMEOUT), it
+    would be 16 %. How often copper in a rack flaps is an assumption: with that of optics, ten times as much, it is 6 %.
+    So theirs lies between what the two defaults give, and nothing here is chosen to meet it.
     """
     groups = by_group(assessed["interruptions"].to_pylist())
     share = groups["network"] / (sum(groups.values()) - groups["network"])
@@ -130,5 +131,4 @@ def test_the_share_of_the_network_is_half_of_theirs(scenario, healthy, assessed)
     }
     for name, (number, part) in others.items():
         print(f"  {name}: {100 * part:.1f} % of {number:.0f}")
-    shares = [part for _, part in others.values()]
-    assert min(shares) < PUBLISHED_NETWORK < max(shares)
+    assert expected < PUBLISHED_NETWORK < others["transports wait for 7.5 s"][1]
