@@ -23,7 +23,7 @@ def run_one(
     """``cluster-sim run``."""
     from cluster_sim.run import simulate
 
-    config = _read(path, where, _forced(path, settings, force), overrides)
+    config = _read(path, where, forced(path, settings, force), overrides)
     if not isinstance(config, RunConfig):
         raise ConfigError((where.problem("compare", f"holds a comparison; use 'cluster-sim compare {path}'"),))
     if "name" not in config.model_fields_set:
@@ -33,7 +33,8 @@ def run_one(
         done = simulate(config, output, overwrite, lambda phase: bar.update(task, description=phase))
     if "tasks" in done.tables and config.job.parallelism.pipeline > 1:
         draw_pipeline(done.tables["tasks"], f"{config.name}: {config.job.schedule}", done.folder)
-    print_run(done, step(done.summary.to_pylist()[0]), quiet, as_json)
+    power, supply = (done.tables[name].to_pylist() for name in ("power", "supply"))
+    print_run(done, step(done.summary.to_pylist()[0], power, supply), quiet, as_json)
     if config.job.parallelism.is_placed_by_size and not (quiet or as_json):
         click.echo(f"order: {', '.join(done.manifest['order'])}: {done.manifest['order_reason']}")
 
@@ -45,7 +46,7 @@ def run_comparison(
     """``cluster-sim compare``."""
     from cluster_sim.studies import compare
 
-    config = _read(path, where, _forced(path, settings, force), overrides)
+    config = _read(path, where, forced(path, settings, force), overrides)
     if not isinstance(config, CompareConfig):
         raise ConfigError((f"{path}:1: holds a single run; use 'cluster-sim run {path}', or add a key 'compare'",))
     with progress_bar(quiet or as_json) as bar:
@@ -80,8 +81,8 @@ def given(overrides: dict[str, Any]) -> list[str]:
     return [f"{name}={json.dumps(value)}" for name, value in overrides.items() if value is not None]
 
 
-def _forced(path: Path, settings: tuple[str, ...], force: bool) -> tuple[str, ...]:
-    """With ``force`` of every job set, where that is asked for."""
+def forced(path: Path, settings: tuple[str, ...], force: bool) -> tuple[str, ...]:
+    """Settings with ``force`` of every job set, where that is asked for."""
     if not force:
         return settings
     data = read_whole(path, settings).data

@@ -12,6 +12,7 @@ from cluster_sim.config.neighbours import Neighbour, PlacementName, misplaced
 from cluster_sim.config.rank import Rank
 from cluster_sim.core import Problem, Ratio, Spec, one_of, raise_problems
 from cluster_sim.economics import Economics
+from cluster_sim.reliability import Reliability
 from cluster_sim.routing import ROUTINGS, Routing, Spray
 from cluster_sim.topology import FailedLinks, SlowLinks, Topology
 from cluster_sim.workload import MOST_ACCELERATORS, Job, PlanSpace
@@ -33,6 +34,7 @@ class Common(Spec):
         cluster_accelerators: of the cluster; 0 for as many as the jobs need.
         catalogue: figures that take the place of the catalogue's.
         economics: what costs are reckoned with.
+        reliability: failures over months; None where nobody asks.
         record: ``summary`` writes summary, bill of materials and events; ``tasks`` also tasks, collectives and links.
     """
 
@@ -46,6 +48,7 @@ class Common(Spec):
     cluster_accelerators: int = Field(0, ge=0, le=MOST_ACCELERATORS)
     catalogue: Given = Given({})
     economics: Economics = Economics()
+    reliability: Reliability | None = None
     record: Literal["summary", "tasks"] = "summary"
 
 
@@ -69,7 +72,8 @@ class RunConfig(Common):
 
     @model_validator(mode="after")
     def _finds_room(self) -> "RunConfig":
-        raise_problems("RunConfig", misplaced(self.job, self.neighbours, self.cluster_accelerators))
+        found = misplaced(self.job, self.neighbours, self.cluster_accelerators)
+        raise_problems("RunConfig", [*found, *unsaved(self.reliability, self.job)])
         return self
 
     @property
@@ -102,6 +106,7 @@ class CompareConfig(Common):
             for job in self.compare.all_jobs.values()
             for problem in misplaced(job, self.neighbours, self.cluster_accelerators)
         ]
+        found += unsaved(self.reliability, *self.compare.all_jobs.values())
         raise_problems("CompareConfig", list(dict.fromkeys(found)))
         return self
 
@@ -158,6 +163,16 @@ class Scenario(Common):
     def name(self) -> str:
         """``job / interconnect / topology``."""
         return f"{self.job_name} / {self.interconnect_name} / {self.topology_name}"
+
+
+def unsaved(reliability: Reliability | None, *jobs: Job) -> list[Problem]:
+    """What is wrong where failures are asked for and nothing says what a checkpoint costs."""
+    if reliability is None or (reliability.checkpoint is not None and reliability.checkpoint.cost_s is not None):
+        return []
+    if all(job.checkpoint is not None for job in jobs):
+        return []
+    what = "nothing says what a checkpoint costs; give {every: 100, cost: 30 s}, or the job a checkpoint"
+    return [(("reliability", "checkpoint"), what)]
 
 
 def _kind(topology: Topology) -> str:

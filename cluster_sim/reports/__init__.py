@@ -3,6 +3,7 @@
 from cluster_sim.reports.drawing import draw_fabric
 from cluster_sim.reports.errors import errors
 from cluster_sim.reports.fabric import fabric_table, findings
+from cluster_sim.reports.failures import draw_reliability, failures
 from cluster_sim.reports.figure import draw_comparison
 from cluster_sim.reports.pareto import draw_pareto
 from cluster_sim.reports.pipeline import draw_pipeline, pipeline_figure
@@ -18,10 +19,12 @@ __all__ = [
     "draw_fabric",
     "draw_pareto",
     "draw_pipeline",
+    "draw_reliability",
     "draw_scale",
     "engineering",
     "errors",
     "fabric_table",
+    "failures",
     "findings",
     "percent",
     "pipeline_figure",

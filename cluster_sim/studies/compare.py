@@ -15,6 +15,7 @@ from cluster_sim.results import SCHEMAS, Recorder, Run, claim_folder, provenance
 from cluster_sim.run import evaluate, identity
 from cluster_sim.studies.pareto import pareto
 from cluster_sim.studies.ranking import rank, scores
+from cluster_sim.studies.reliability import assess
 from cluster_sim.studies.scale import scale
 from cluster_sim.studies.workers import side_by_side
 
@@ -66,6 +67,8 @@ def simulate_one(scenario: Scenario, backend: BackendName) -> tuple[Tables, floa
     began_s = time.perf_counter()
     try:
         tables = evaluate(scenario, choose_backend(backend))
+        if scenario.reliability is not None:
+            tables = assess(scenario, backend, tables)
     except (NotBuildableError, SimulationError, InputError, MemoryError) as error:
         status = "not_buildable" if isinstance(error, NotBuildableError) else "failed"
         reason = "; ".join(error.args[0]) if isinstance(error, NotBuildableError) else str(error)
