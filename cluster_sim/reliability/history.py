@@ -204,8 +204,8 @@ class _History:
 
     def _stop(self, failure: Failure) -> None:
         """The job, or its restart, is lost."""
+        self._count_vain()
         if self.phase == _RUNNING:
-            self._count_vain()
             self.taken_s, self.stopped_s = self.progress.lose(), self.env.now
         else:
             self._close_interruption()
