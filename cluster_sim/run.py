@@ -173,7 +173,8 @@ def _simulated(scenario: Scenario, backend: Backend, announce: Announce) -> "_Si
     announce("building the fabric")
     built = scenario.topology.fabric(Equipment(scenario.num_endpoints, accelerator, interconnect))
     hall = scenario.topology.hall
-    cooling = cooling_of(built, interconnect, accelerator, hall.accelerators_per_rack if hall else None)
+    per_rack = hall.accelerators_per_rack if hall else None
+    cooling = cooling_of(built, interconnect, accelerator, per_rack, scenario.economics.limits)
     fabric = scenario.failed_links.removed_from(built, stream(scenario.seed, "failed_links"))
     fabric = scenario.slow_links.slowed_in(fabric, stream(scenario.seed, "slow_links"))
     main = Wanted(scenario.job_name, scenario.job, scenario.placement)

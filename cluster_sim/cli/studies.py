@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Group, RenderableType
 
 from cluster_sim.cli.console import table_console
 from cluster_sim.cli.humans import Where
 from cluster_sim.cli.progress import progress_bar
 from cluster_sim.config import CompareConfig, RunConfig, read_config, read_whole
 from cluster_sim.core import ConfigError
-from cluster_sim.reports import draw_comparison, draw_pipeline, ranking, step
+from cluster_sim.reports import draw_comparison, draw_pareto, draw_pipeline, draw_scale, ranking, scaling, step
 from cluster_sim.results import Run
 
 
@@ -32,7 +33,8 @@ def run_one(
         done = simulate(config, output, overwrite, lambda phase: bar.update(task, description=phase))
     if "tasks" in done.tables and config.job.parallelism.pipeline > 1:
         draw_pipeline(done.tables["tasks"], f"{config.name}: {config.job.schedule}", done.folder)
-    print_run(done, step(done.summary.to_pylist()[0]), quiet, as_json)
+    power, supply = (done.tables[name].to_pylist() for name in ("power", "supply"))
+    print_run(done, step(done.summary.to_pylist()[0], power, supply), quiet, as_json)
     if config.job.parallelism.is_placed_by_size and not (quiet or as_json):
         click.echo(f"order: {', '.join(done.manifest['order'])}: {done.manifest['order_reason']}")
 
@@ -57,9 +59,16 @@ def run_comparison(
             workers,
             lambda num, _, name: bar.update(task, completed=num, description=name),
         )
-    rows = done.summary.to_pylist()
+    rows, sizes = done.summary.to_pylist(), config.compare.accelerators
+    largest = [row for row in rows if row["num_accelerators"] == sizes[-1]] if sizes else rows
     draw_comparison(rows, done.folder, by=config.rank)
-    print_run(done, ranking(rows, config.tie_ratio, config.rank), quiet, as_json)
+    draw_pareto(largest, done.folder, by=config.rank)
+    table: RenderableType = ranking(largest, config.tie_ratio, config.rank)
+    if sizes:
+        most, scaled = config.compare.most_exposed, done.tables["scale"].to_pylist()
+        draw_scale(scaled, most, done.folder)
+        table = Group(table, scaling(scaled, most))
+    print_run(done, table, quiet, as_json)
 
 
 def _read(path: Path, where: Where, settings: tuple[str, ...], overrides: dict[str, Any]) -> RunConfig | CompareConfig:

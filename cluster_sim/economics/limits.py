@@ -30,7 +30,9 @@ class Cooling:
     reason: str
 
 
-def cooling_of(fabric: Fabric, interconnect: Interconnect, accelerator: Accelerator, per_rack: int | None) -> Cooling:
+def cooling_of(
+    fabric: Fabric, interconnect: Interconnect, accelerator: Accelerator, per_rack: int | None, decides: bool = True
+) -> Cooling:
     """What the parts of a cluster need.
 
     Args:
@@ -38,9 +40,10 @@ def cooling_of(fabric: Fabric, interconnect: Interconnect, accelerator: Accelera
         interconnect: what it is made of.
         accelerator: one of its accelerators with its share of a server.
         per_rack: accelerators of a rack; None where that is not known.
+        decides: False where what liquid cannot cool is told like what it can.
 
     Raises:
-        NotBuildableError: not even liquid is enough; with every reason.
+        NotBuildableError: not even liquid is enough, and that decides; with every reason.
     """
     wet: list[str] = []
     beyond: list[str] = []
@@ -50,9 +53,10 @@ def cooling_of(fabric: Fabric, interconnect: Interconnect, accelerator: Accelera
     _chassis(fabric, interconnect, beyond)
     if per_rack is not None:
         _racks(min(per_rack, fabric.num_endpoints), interconnect, accelerator, wet, beyond)
-    if beyond:
+    if beyond and decides:
         raise NotBuildableError(tuple(beyond))
-    return Cooling("liquid" if wet else "air", "; ".join(wet))
+    reasons = (*wet, *beyond)
+    return Cooling("liquid" if reasons else "air", "; ".join(reasons))
 
 
 def _cages(fabric: Fabric, interconnect: Interconnect, wet: list[str], beyond: list[str]) -> None:

@@ -66,7 +66,12 @@ SUMMARY = pa.schema(
         column(
             "cluster_usd_per_mtoken", _FLOAT, "USD", "servers, network, energy over the lifetime, per million tokens"
         ),
-        column("supply_months", _FLOAT, "month", "of the known supply of the scarcest kind of module"),
+        column(
+            "supply_months",
+            _FLOAT,
+            "month",
+            "of the known supply of the scarcest part; null where one has no known volume",
+        ),
         column("earliest_year", _INT, "1", "year in which all parts can be had whose years are known"),
         column("goodput_ratio", _FLOAT, "1", "useful over wall time under failures"),
         column("goodput_low_ratio", _FLOAT, "1", "of the histories of failures a twentieth has less"),
@@ -237,7 +242,7 @@ SUPPLY = pa.schema(
         column("order_count", _FLOAT, "1", "pieces of a known order, not delivered yet"),
         column("order_usd", _FLOAT, "USD", "price of that order; no price that anybody else gets"),
         column("earliest_year", _INT, "1", "in which the pieces can be had"),
-        column("note", _TEXT, "", "why not earlier, or what is not known"),
+        column("note", _TEXT, "", "why not earlier"),
     ]
 )
 
@@ -321,8 +326,30 @@ PLANS = pa.schema(
     ]
 )
 
+SCALE = pa.schema(
+    [
+        _SCENARIO,
+        column("job", _TEXT, "", "name of the job, without its size"),
+        column("interconnect", _TEXT, "", "name of the interconnect option"),
+        column("topology", _TEXT, "", "name of the topology"),
+        column("line_rate_bytes_per_s", _FLOAT, "B/s", "line rate of an accelerator's port, per direction"),
+        column("num_accelerators", _INT, "1", "accelerators of the job"),
+        column("status", _TEXT, "", "ok, not_buildable or failed"),
+        column("reason", _TEXT, "", "why it is not ok"),
+        column("step_time_s", _FLOAT, "s", "time of one optimiser step"),
+        column("exposed_s", _FLOAT, "s", "step time waiting for communication and circuits"),
+        column("exposed_ratio", _FLOAT, "1", "of the step time"),
+        column(
+            "efficiency_ratio", _FLOAT, "1", "throughput of an accelerator over that at the smallest size that works"
+        ),
+        column("is_enough", pa.bool_(), "", "works, and at most as much of a step waits as was said"),
+        column("enough_accelerators", _INT, "1", "largest size at which this option is enough; null where it never is"),
+    ]
+)
+
 SCHEMAS: dict[str, pa.Schema] = {
     "summary": SUMMARY,
+    "scale": SCALE,
     "plans": PLANS,
     "tasks": TASKS,
     "collectives": COLLECTIVES,
