@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from cluster_sim.core import stream
 from cluster_sim.reliability import Degraded, stays_spread
-from cluster_sim.tables import NODE_KINDS
-from cluster_sim.topology import Equipment
+from cluster_sim.tables import NODE_KINDS, Traffic
+from cluster_sim.topology import Equipment, FatTree, without_links
+from tests.networks import all_pairs, equipment, time_s
 from tests.small import small_run
 
 
@@ -64,3 +67,25 @@ def test_bundles_that_are_gone_as_a_whole_are_noticed(fabric):
     assert stays_spread(fabric, uplinks[:1])
     assert not stays_spread(fabric, np.flatnonzero(tier == "host_leaf")[:1])
     assert not stays_spread(fabric, uplinks[fabric.links.src[uplinks] == fabric.links.src[uplinks[0]]])
+
+
+@pytest.mark.parametrize(("tier", "tolerance"), [("leaf_spine", 1e-4), ("spine_core", 1 / 15)])
+def test_a_cable_that_its_bundle_does_without_is_as_good_as_one_that_paths_avoid(tier, tolerance):
+    """
+    An all-to-all of 128 in a fat-tree of 8-port switches. Where a pair has few enough paths, those that are left can
+    be counted out. One of a leaf's four uplinks takes a third of the bandwidth of what is behind it, either way. Above,
+    the bundle is all of a pod's sixteen uplinks, which have some to spare here; paths that avoid one of them leave its
+    spine with less traffic, and load other uplinks of leaves by up to a fifteenth more, which no bundle knows of.
+    """
+    healthy = FatTree().build(equipment(128, 8))
+    cables = np.flatnonzero(np.array(healthy.tiers)[healthy.links.tier] == tier)[:1]
+    assert healthy.paths.count(np.array([0]), np.array([127]), None) <= 256
+    dead = np.isin(np.arange(len(healthy.links)) & ~1, cables)
+    capacity = np.where(dead, 1e-6, 1.0) * healthy.links.capacity_bytes_per_s
+    slow = replace(healthy, links=replace(healthy.links, capacity_bytes_per_s=capacity))
+    traffic = Traffic.between(*all_pairs(healthy), 1e6)
+    took_s, slow_s, failed_s = (time_s(traffic, one) for one in (healthy, slow, without_links(healthy, dead)))
+    print(f"{tier}: {took_s:.6f} s, {slow_s / took_s:.4f} in the bundle, {failed_s / took_s:.4f} around it")
+    assert took_s <= slow_s <= failed_s * (1 + 1e-9)
+    assert slow_s == pytest.approx(failed_s, rel=tolerance)
+    assert (slow_s > 1.25 * took_s) == (tier == "leaf_spine")
