@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Group, RenderableType
 
 from cluster_sim.cli.console import table_console
 from cluster_sim.cli.humans import Where
 from cluster_sim.cli.progress import progress_bar
 from cluster_sim.config import CompareConfig, RunConfig, read_config, read_whole
 from cluster_sim.core import ConfigError
-from cluster_sim.reports import draw_comparison, draw_pipeline, ranking, step
+from cluster_sim.reports import draw_comparison, draw_pareto, draw_pipeline, draw_scale, ranking, scaling, step
 from cluster_sim.results import Run
 
 
@@ -22,7 +23,7 @@ def run_one(
     """``cluster-sim run``."""
     from cluster_sim.run import simulate
 
-    config = _read(path, where, _forced(path, settings, force), overrides)
+    config = _read(path, where, forced(path, settings, force), overrides)
     if not isinstance(config, RunConfig):
         raise ConfigError((where.problem("compare", f"holds a comparison; use 'cluster-sim compare {path}'"),))
     if "name" not in config.model_fields_set:
@@ -45,7 +46,7 @@ def run_comparison(
     """``cluster-sim compare``."""
     from cluster_sim.studies import compare
 
-    config = _read(path, where, _forced(path, settings, force), overrides)
+    config = _read(path, where, forced(path, settings, force), overrides)
     if not isinstance(config, CompareConfig):
         raise ConfigError((f"{path}:1: holds a single run; use 'cluster-sim run {path}', or add a key 'compare'",))
     with progress_bar(quiet or as_json) as bar:
@@ -58,9 +59,16 @@ def run_comparison(
             workers,
             lambda num, _, name: bar.update(task, completed=num, description=name),
         )
-    rows = done.summary.to_pylist()
+    rows, sizes = done.summary.to_pylist(), config.compare.accelerators
+    largest = [row for row in rows if row["num_accelerators"] == sizes[-1]] if sizes else rows
     draw_comparison(rows, done.folder, by=config.rank)
-    print_run(done, ranking(rows, config.tie_ratio, config.rank), quiet, as_json)
+    draw_pareto(largest, done.folder, by=config.rank)
+    table: RenderableType = ranking(largest, config.tie_ratio, config.rank)
+    if sizes:
+        most, scaled = config.compare.most_exposed, done.tables["scale"].to_pylist()
+        draw_scale(scaled, most, done.folder)
+        table = Group(table, scaling(scaled, most))
+    print_run(done, table, quiet, as_json)
 
 
 def _read(path: Path, where: Where, settings: tuple[str, ...], overrides: dict[str, Any]) -> RunConfig | CompareConfig:
@@ -73,8 +81,8 @@ def given(overrides: dict[str, Any]) -> list[str]:
     return [f"{name}={json.dumps(value)}" for name, value in overrides.items() if value is not None]
 
 
-def _forced(path: Path, settings: tuple[str, ...], force: bool) -> tuple[str, ...]:
-    """With ``force`` of every job set, where that is asked for."""
+def forced(path: Path, settings: tuple[str, ...], force: bool) -> tuple[str, ...]:
+    """Settings with ``force`` of every job set, where that is asked for."""
     if not force:
         return settings
     data = read_whole(path, settings).data

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from cluster_sim.catalogue import Interconnect, accelerator
+from cluster_sim.config.comparison import AnyTopology
 from cluster_sim.config.load import read_whole
-from cluster_sim.config.specs import AnyTopology
 from cluster_sim.core import ConfigError, Document, InputError, Spec, UnknownNameError, read_spec
 from cluster_sim.tables import is_scale_up
 from cluster_sim.topology import Equipment
