@@ -127,15 +127,12 @@ def _inside_w(fabric: Fabric, interconnect: Interconnect, accelerator: Accelerat
     """What scale-up links of a technology of their own draw for each accelerator, both ends of them."""
     if not any(interconnect.inside(tier) for tier in fabric.tiers if is_scale_up(tier)):
         return 0.0
-    ends = [
-        piece
-        for piece in count_pieces(fabric, interconnect, accelerator.scale_up)
-        if is_scale_up(piece.tier) and piece.kind in ("cable", "module", "engine")
-    ]
-    sides = {"cable": 2}
-    return sum(one.count * sides.get(one.kind, 1) * technology(one.part).power.typical for one in ends) / (
-        fabric.num_endpoints
+    pieces = count_pieces(fabric, interconnect, accelerator.scale_up)
+    ends = [piece for piece in pieces if is_scale_up(piece.tier) and piece.kind in ("cable", "module", "engine")]
+    total_w = sum(
+        piece.count * (2 if piece.kind == "cable" else 1) * technology(piece.part).power.typical for piece in ends
     )
+    return total_w / fabric.num_endpoints
 
 
 def _racks(

@@ -1,7 +1,7 @@
 """What a network is made of: every cable, module, engine, laser, fibre, switch, NIC and OCS, counted, without a price.
 
 Both ends of every link are counted. A module that carries several ports is shared by the ports of one switch, or of one
-server. Cables and fibres are counted by length, so that they can be ordered.
+server. Cables and fibres are counted by length, so that they can be ordered. There is one NIC for each accelerator.
 """
 
 from dataclasses import dataclass
@@ -63,7 +63,7 @@ def count_pieces(fabric: Fabric, interconnect: Interconnect, scale_up_link: str 
         *found,
         *_switches(fabric, interconnect),
         *_ocs(fabric, interconnect),
-        Pieces(interconnect.nic, "nic", "host_leaf", fabric.num_endpoints),  # one for each accelerator
+        Pieces(interconnect.nic, "nic", "host_leaf", fabric.num_endpoints),
     )
 
 
