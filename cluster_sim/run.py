@@ -255,7 +255,7 @@ def _unverified(done: _Simulated) -> tuple[str, ...]:
     others += [(job.accelerator, job.accelerator_entry, ("price", "host_power"))]
     others += [(interconnect.switch, interconnect.switch_entry, ("latency",))]
     others += [(interconnect.nic, interconnect.nic_entry, ("latency",))]
-    for tier in (tier for tier in done.fabric.tiers if interconnect.scale_up or not is_scale_up(tier)):
+    for tier in (tier for tier in done.fabric.tiers if interconnect.inside(tier) or not is_scale_up(tier)):
         used = ("latency", "reach", "optical_margin") if tier in OCS_TIERS else ("latency", "reach")
         others += [(name, entry, used) for name, entry in interconnect.ends(tier).by_name.items()]
     link = job.accelerator_entry.scale_up
@@ -383,6 +383,6 @@ def _links(done: _Simulated) -> pa.Table:
 
 def _technologies(done: _Simulated) -> Array:
     inside, interconnect = done.scenario.job.accelerator_entry.scale_up, done.scenario.interconnect
-    is_own = [interconnect.scale_up is not None or not is_scale_up(tier) for tier in done.fabric.tiers]
+    is_own = [interconnect.inside(tier) is not None or not is_scale_up(tier) for tier in done.fabric.tiers]
     names = zip(done.fabric.tiers, is_own, strict=True)
     return np.array([interconnect.ends(tier).label if own else inside for tier, own in names])

@@ -48,7 +48,7 @@ class FabricConfig(Spec):
 
     def technology_of(self, tier: str) -> str:
         """What carries the links of a tier."""
-        is_in_server = is_scale_up(tier) and self.interconnect.scale_up is None
+        is_in_server = is_scale_up(tier) and self.interconnect.inside(tier) is None
         return self.equipment.accelerator.scale_up if is_in_server else self.interconnect.ends(tier).label
 
 
