@@ -6,7 +6,16 @@ from math import ceil, exp, inf
 
 import numpy as np
 
-from cluster_sim.catalogue import OCS_TIERS, Accelerator, Figure, Interconnect, Technology, constants, laser
+from cluster_sim.catalogue import (
+    OCS_TIERS,
+    Accelerator,
+    Figure,
+    Interconnect,
+    LinkEnds,
+    Technology,
+    constants,
+    laser,
+)
 from cluster_sim.economics import Pieces, count_pieces, lasers_per_end, line_rate_of, modules_at
 from cluster_sim.reliability.degraded import Degraded
 from cluster_sim.reliability.hazards import Breaks, Hazard
@@ -103,40 +112,22 @@ class _Count:
 
     def _inside(self) -> Iterator[Hazard]:
         """Scale-up links that the interconnect names: without one of them a server is of no use."""
-        if self.interconnect.scale_up is None:
-            return
-        ends = self.interconnect.scale_up
-        for piece in count_pieces(self.fabric, self.interconnect, self.accelerator.scale_up):
-            if is_scale_up(piece.tier) and piece.kind != "fibre":
-                yield self._inside_piece(piece)
-        num_links = int((~self.is_outside).sum()) // 2
-        flaps = self._rate(ends.label, "flaps", ends.technologies[0].flaps)
-        yield Hazard(
-            "scale-up flaps",
-            "flap",
-            self._inside_jobs(num_links),
-            flaps,
-            0.0,
-            ends.label,
-            "scale_up",
-            outage_s=self.flap_s,
-        )
+        pieces = count_pieces(self.fabric, self.interconnect, self.accelerator.scale_up)
+        for tier in filter(is_scale_up, self.fabric.tiers):
+            ends, here = self.interconnect.inside(tier), [piece for piece in pieces if piece.tier == tier]
+            if ends is not None and here:
+                yield from self._inside_tier(tier, ends, here)
 
-    def _inside_piece(self, piece: Pieces) -> Hazard:
-        if piece.kind == "laser":
-            light = laser(piece.part)
-            rate = self._hot(self._rate(piece.part, "annual_failure", light.annual_failure))
-            return Hazard(
-                f"scale-up {piece.kind}", "laser", self._inside_jobs(piece.count), rate, light.repair_time.typical,
-                piece.part, piece.tier, servers=1,
-            )  # fmt: skip
-        end = self.interconnect.scale_up.by_name[piece.part] if self.interconnect.scale_up else None
-        assert end is not None, "scale-up pieces belong to a technology"
-        rate = self._rate(piece.part, "annual_failure", end.annual_failure)
-        return Hazard(
-            f"scale-up {piece.kind}", "link", self._inside_jobs(piece.count), rate, end.repair_time.typical, piece.part,
-            piece.tier, servers=1,
-        )  # fmt: skip
+    def _inside_tier(self, tier: str, ends: LinkEnds, pieces: list[Pieces]) -> Iterator[Hazard]:
+        """Its cables, or modules at both ends, and flaps of each of those that lie side by side in one link."""
+        where = f"{tier.replace('_', '-', 1).replace('_', ' ')} "
+        counts = {piece.part: self._inside_jobs(piece.count) for piece in pieces}
+        for name, end in ends.by_name.items():
+            yield from self._parts(where, name, end, counts[name], tier, Breaks(servers=1))
+            if end.external_laser is not None:
+                yield self._external(where, end, counts[name], tier, Breaks(servers=1))
+        links = sum(piece.count for piece in pieces if piece.kind in ("cable", "fibre"))
+        yield self._flaps(where, ends, self._inside_jobs(links), tier, inf)
 
     def _inside_jobs(self, num: int) -> int:
         """The job's share of what its servers and those of others have."""
@@ -154,10 +145,14 @@ class _Count:
             yield from self._end(tier, up, ends.lower, lower, self._box(lower_node), lower_node)
             if tier not in OCS_TIERS:  # the other end of a link into an OCS is glass
                 yield from self._end(tier, up, ends.upper, upper, upper_node, upper_node)
-        flaps = {name: self._rate(name, "flaps", end.flaps) for name, end in ends.by_name.items()}
-        yield Hazard(
-            f"{tier} flaps", "flap", len(up), sum(flaps.values()) / len(flaps), 0.0, ends.label, tier,
-            outage_s=self.flap_s, detour_s=self._detour_s(up),
+        yield self._flaps(f"{tier} ", ends, len(up), tier, self._detour_s(up))
+
+    def _flaps(self, where: str, ends: LinkEnds, num: int, tier: str, detour_s: float) -> Hazard:
+        """Of so many links, as often as the mean of the technologies at their ends."""
+        rates = [self._rate(name, "flaps", end.flaps) for name, end in ends.by_name.items()]
+        return Hazard(
+            f"{where}flaps", "flap", num, sum(rates) / len(rates), 0.0, ends.label, tier, outage_s=self.flap_s,
+            detour_s=detour_s,
         )  # fmt: skip
 
     def _box(self, node: Array) -> Array:
@@ -179,25 +174,30 @@ class _Count:
         """Modules, engines or cables in ``box`` of the links ``up``, at ``node``; lasers in and outside of them."""
         pieces = modules_at(end, np.unique(box, return_inverse=True)[1].ravel(), line_rate_of(self.fabric, up))
         count, where = int(pieces.sum()), _place(tier, end, self.fabric, node)
-        self._trusts(name, "repair_time", end.repair_time)
-        rate = self._rate(name, "annual_failure", end.annual_failure)
-        share = end.laser_share.typical if end.laser_share else 0.0
         ports = max(round(len(up) / count), round(end.ports_per_engine.typical) if end.ports_per_engine else 1)
-        breaks = self._breaks(tier, up, node, ports, end.replaced)
-        num, repair_s = count, end.repair_time.typical
+        yield from self._parts(where, name, end, count, tier, self._breaks(tier, up, node, ports, end.replaced))
+        if end.external_laser is not None:
+            ports = max(round(len(up) / (count * lasers_per_end(end))), 1)
+            yield self._external(where, end, count, tier, self._breaks(tier, up, node, ports, "module"))
+
+    def _parts(self, where: str, name: str, end: Technology, num: int, tier: str, breaks: Breaks) -> Iterator[Hazard]:
+        """So many modules, engines or cables, and the lasers inside of them."""
+        self._trusts(name, "repair_time", end.repair_time)
+        rate, repair_s = self._rate(name, "annual_failure", end.annual_failure), end.repair_time.typical
+        share = end.laser_share.typical if end.laser_share else 0.0
         yield Hazard(f"{where}{end.form}", "link", num, rate * (1 - share), repair_s, name, tier).that(breaks)
         yield Hazard(f"{where}laser", "laser", num, self._hot(rate * share), repair_s, name, tier).that(breaks)
-        if end.external_laser is not None:
-            yield self._external(tier, up, node, where, end, count)
 
-    def _external(self, tier: str, up: Array, node: Array, where: str, end: Technology, num_ends: int) -> Hazard:
+    def _external(self, where: str, end: Technology, num_ends: int, tier: str, breaks: Breaks) -> Hazard:
+        """The laser modules that feed so many engines."""
         assert end.external_laser is not None, "light comes from elsewhere"
-        light, modules = laser(end.external_laser), lasers_per_end(end)
-        rate = self._hot(self._rate(end.external_laser, "annual_failure", light.annual_failure))
-        self._trusts(end.external_laser, "repair_time", light.repair_time)
-        num, repair_s = ceil(num_ends * modules - 1e-9), light.repair_time.typical
-        lasers = Hazard(f"{where}external laser", "laser", num, rate, repair_s, end.external_laser, tier)
-        return lasers.that(self._breaks(tier, up, node, max(round(1 / modules), 1), "module"))
+        name, light = end.external_laser, laser(end.external_laser)
+        self._trusts(name, "repair_time", light.repair_time)
+        rate = self._hot(self._rate(name, "annual_failure", light.annual_failure))
+        num = ceil(num_ends * lasers_per_end(end) - 1e-9)
+        return Hazard(
+            f"{where}external laser", "laser", num, rate, light.repair_time.typical, name, tier
+        ).that(breaks)  # fmt: skip
 
     def _hot(self, rate_per_s: float) -> float:
         """Of lasers, at the temperature that they have [Arrhenius]."""
@@ -223,7 +223,8 @@ class _Count:
 
     def _without(self, kind: str) -> Breaks:
         """What follows where a switch of a kind is gone."""
-        below = np.flatnonzero((self.fabric.links.dst == self._nodes(kind)[0]) & self.is_outside)
+        used = self.is_used & self.is_outside
+        below = np.flatnonzero((self.fabric.links.dst == self._nodes(kind)[0]) & used)
         if len(self._cut_off(below)):
             return Breaks(servers=self._num_servers(below))
         self.states.setdefault(kind, Degraded(kind, kind, 0, False))

@@ -122,13 +122,57 @@ def test_accelerators_with_a_port_in_each_plane_are_not_cut_off(count):
     assert {"leaf", "spine"} <= {state.name for state in found.states}
 
 
+def test_a_laser_module_of_engines_with_two_ports_darkens_both(count):
+    """Eight lasers, two for each engine of 1.6T, which carries two ports of 800G: eight links."""
+    _, found = count(
+        "interconnect.host_leaf={lower: 800g-dsp-dr8, upper: cpo-1.6t}", "interconnect.leaf_spine=cpo-1.6t",
+        "interconnect.spine_core=cpo-1.6t",
+    )  # fmt: skip
+    assert {state.num_links for state in found.states if state.where == "leaf_spine"} == {8}
+
+
 def test_optics_inside_scale_up_domains_fail_on_top(count):
+    """450 GB/s of NVLink 4 are five modules of 800G at each end, and five links that flap."""
     rows, _ = count("interconnect.scale_up=800g-dsp-dr8")
-    inside = rows["scale-up module"]
-    assert inside.num_pieces > 2 * 64
-    assert (inside.servers, inside.tier) == (1, "scale_up")
-    assert rows["scale-up flaps"].num_pieces == 64
+    inside, lasers, flaps = (rows[f"scale-up {name}"] for name in ("module", "laser", "flaps"))
+    module = technology("800g-dsp-dr8")
+    assert (inside.num_pieces, lasers.num_pieces, flaps.num_pieces) == (64 * 2 * 5, 64 * 2 * 5, 64 * 5)
+    assert (inside.servers, inside.tier, flaps.detour_s) == (1, "scale_up", inf)
+    assert per_year(inside) + per_year(lasers) == pytest.approx(module.annual_failure.typical)
+    assert per_year(lasers) == pytest.approx(module.annual_failure.typical * module.laser_share.typical)
+    assert per_year(flaps) == pytest.approx(module.flaps.typical)
     assert not [name for name in count()[0] if name.startswith("scale-up")]
+
+
+def test_lasers_inside_scale_up_domains_come_from_outside_engines(count):
+    """Engines of 1.6T of accelerators: three a link, 192 at each end; each takes lasers of its laser modules."""
+    rows, _ = count("interconnect.scale_up=cpo-scale-up-1.6t")
+    end = technology("cpo-scale-up-1.6t")
+    num_ends, lasers = rows["scale-up engine"].num_pieces, rows["scale-up external laser"]
+    assert num_ends == 2 * 64 * 3
+    assert lasers.num_pieces == num_ends * end.laser_count.typical / laser("elsfp").lasers.typical
+    assert (lasers.part, lasers.servers) == ("elsfp", 1)
+    assert rows["scale-up laser"].rate_per_s == 0
+
+
+def test_light_between_racks_of_copper_fails_as_light_does(count):
+    """Two domains of 32 with first switches for eight: copper below them, modules above."""
+    rows, _ = count(
+        "interconnect.scale_up=aec-800g", "interconnect.scale_up_top=800g-dsp-dr8",
+        "topology.scale_up={size: 32, per_switch: 8}",
+    )  # fmt: skip
+    below, above = rows["scale-up cable"], rows["scale-up top module"]
+    assert (below.part, below.tier, below.num_pieces) == ("aec-800g", "scale_up", 64 * 5)
+    assert (above.part, above.tier, above.servers) == ("800g-dsp-dr8", "scale_up_top", 1)
+    assert per_year(rows["scale-up flaps"]) == pytest.approx(technology("aec-800g").flaps.typical)
+    assert rows["scale-up top flaps"].num_pieces == above.num_pieces / 2
+    assert per_year(rows["scale-up top flaps"]) == pytest.approx(technology("800g-dsp-dr8").flaps.typical)
+
+
+def test_a_leaf_takes_those_of_its_servers_with_it_that_the_job_has(count):
+    """Four servers hang from each leaf; of one leaf the job has but the first, and the other one goes unused."""
+    rows, _ = count(is_used=lambda fabric: fabric.links.src < 8)
+    assert rows["leaf switch"].servers == 1
 
 
 def test_circuit_switches_and_spare_ones(count):
