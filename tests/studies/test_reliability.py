@@ -92,6 +92,18 @@ def test_histories_do_not_depend_on_the_number_of_workers(tmp_path):
     assert all(one.tables[name].equals(two.tables[name]) for name in one.tables)
 
 
+def test_what_neighbours_use_may_fail_unnoticed(tmp_path):
+    """Another 64 accelerators in the same network, which is twice as large."""
+    other = (
+        "{accelerators: 64, accelerator: h100-sxm, model: {layers: 4, hidden: 512, heads: 8, vocabulary: 1024, "
+        "sequence: 256}, parallelism: {tensor: 2, pipeline: 2, data: 16}, global_batch: 64}"
+    )
+    rows = assessed(tmp_path, FEW, f"neighbours={{other: {{job: {other}}}}}")["interruptions"].to_pylist()
+    num = {row["cause"]: row["num_pieces"] for row in rows}
+    assert num["accelerator"] == num["host_leaf flaps"] == num["host_leaf leaf module"] == 64
+    assert (num["leaf_spine flaps"], num["leaf switch"]) == (64, 2)
+
+
 def test_another_seed_is_another_history(tmp_path, tables):
     other = assessed(tmp_path, FEW, OFTEN, "seed=2")
     assert not other["interruptions"].equals(tables["interruptions"])
