@@ -32,7 +32,7 @@ from cluster_sim.catalogue.load import (
     technology,
 )
 from cluster_sim.catalogue.models import ModelFacts
-from cluster_sim.catalogue.parts import ends_per_laser_module, fit_by_part
+from cluster_sim.catalogue.parts import fit_by_part, lasers_per_end
 from cluster_sim.catalogue.technology import FIT_PER_YEARLY_FAILURE, Laser, Supply, Technology
 
 __all__ = [
@@ -62,13 +62,13 @@ __all__ = [
     "accelerator",
     "compute",
     "constants",
-    "ends_per_laser_module",
     "entries",
     "figures_of",
     "fit_by_part",
     "given",
     "known_names",
     "laser",
+    "lasers_per_end",
     "models",
     "nic",
     "ocs",

@@ -72,11 +72,6 @@ class Switch(Entry):
     repair_time: SecondsFigure
     first_year: CountFigure
 
-    def power_w(self, load_ratio: float = 1.0) -> float:
-        """Draw without optics, W, while it forwards that share of its bandwidth."""
-        idle_w = min(self.idle_power.typical, self.power.typical)
-        return idle_w + (self.power.typical - idle_w) * load_ratio
-
     def num_ports(self, port_rate_bytes_per_s: float) -> int:
         """Ports of that rate: bandwidth divided by rate, at most ``max_ports``."""
         return int(min(self.bandwidth.typical / port_rate_bytes_per_s * (1 + 1e-9), self.max_ports.typical))
@@ -185,7 +180,6 @@ class Constants(Spec):
     fec_latency: SecondsFigure
     pue: RatioFigure
     electricity_price: DollarsPerJouleFigure
-    hours_per_year: CountFigure
     fibre_trunk_price: DollarsFigure
     patch_port_price: DollarsFigure
     circulator_loss: DecibelsFigure

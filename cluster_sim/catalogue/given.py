@@ -14,7 +14,7 @@ from cluster_sim.core.units import dimension_of
 #: Decide what fits together when a file is read, so they stay as they are.
 _FIXED = frozenset({
     "rate", "bandwidth", "host_link", "max_ports", "ports", "lanes", "fibre_pairs", "ports_per_engine", "lasers",
-    "scale_up_domain", "largest_domain", "accelerators_per_host", "processors", "memory", "hours_per_year",
+    "scale_up_domain", "largest_domain", "accelerators_per_host", "processors", "memory",
 })  # fmt: skip
 
 #: Narrower than what is sensible of their dimension.

@@ -4,11 +4,11 @@ from cluster_sim.catalogue.load import laser
 from cluster_sim.catalogue.technology import FIT_PER_YEARLY_FAILURE, Technology
 
 
-def ends_per_laser_module(technology: Technology) -> float | None:
-    """Ends that one external laser module feeds; None where the lasers are the end's own, or it has none."""
+def lasers_per_end(technology: Technology) -> float:
+    """External laser modules that an end takes; 0 where the lasers are the end's own, or it has none."""
     if technology.external_laser is None or technology.laser_count is None:
-        return None
-    return laser(technology.external_laser).lasers.typical / technology.laser_count.typical
+        return 0.0
+    return technology.laser_count.typical / laser(technology.external_laser).lasers.typical
 
 
 def fit_by_part(technology: Technology) -> dict[str, float]:
@@ -16,8 +16,7 @@ def fit_by_part(technology: Technology) -> dict[str, float]:
 
     A laser module that fails darkens all the ends that it feeds, but is one failure.
     """
-    ends = ends_per_laser_module(technology)
-    if ends is None or technology.external_laser is None:
+    if technology.external_laser is None:
         return technology.fit
     module = laser(technology.external_laser).annual_failure.typical * FIT_PER_YEARLY_FAILURE
-    return {"external laser": module / ends} | technology.fit
+    return {"external laser": lasers_per_end(technology) * module} | technology.fit

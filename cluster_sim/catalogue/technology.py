@@ -18,9 +18,10 @@ from cluster_sim.catalogue.figure import (
     SecondsPerMetreFigure,
     WattsFigure,
 )
+from cluster_sim.core import YEAR_S
 
 #: One failure a year is so many in 10**9 hours.
-FIT_PER_YEARLY_FAILURE = 1e9 / 8760
+FIT_PER_YEARLY_FAILURE = 1e9 * 3600 / YEAR_S
 
 
 class Technology(Entry):
@@ -116,11 +117,10 @@ class Technology(Entry):
         laser = total * self.laser_share.typical if self.laser_share else 0.0
         return ({"laser": laser} if self.laser_share else {}) | {"rest": total - laser}
 
-    def power_w(self, load_ratio: float = 1.0) -> float:
-        """Draw of an end, W, while it carries that share of its rate."""
-        active_w = self.power.typical
-        idle_w = min(self.idle_power.typical, active_w) if self.idle_power else active_w
-        return idle_w + (active_w - idle_w) * load_ratio
+    @property
+    def idle_w(self) -> float:
+        """Draw of an end without traffic, W; never more than with it, whatever is given of the two."""
+        return min((self.idle_power or self.power).typical, self.power.typical)
 
     def price_at(self, margin_ratio: float) -> float:
         """Price, USD, if that share of it is the vendor's; what the catalogue says where no cost is known.

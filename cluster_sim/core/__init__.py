@@ -19,6 +19,7 @@ from cluster_sim.core.registry import Registry, one_of
 from cluster_sim.core.rng import stream, stream_key
 from cluster_sim.core.spec import Problem, Spec, raise_problems, whole_numbers
 from cluster_sim.core.units import (
+    YEAR_S,
     Bytes,
     BytesPerSecond,
     Dollars,
@@ -32,6 +33,7 @@ from cluster_sim.core.units import (
 )
 
 __all__ = [
+    "YEAR_S",
     "BackendError",
     "Bytes",
     "BytesPerSecond",

@@ -15,6 +15,9 @@ from pydantic import BeforeValidator, ValidationInfo
 
 from cluster_sim.core.errors import did_you_mean
 
+#: A year has 365 days here.
+YEAR_S = 365 * 86400.0
+
 _PREFIXES = {"": 1.0, "k": 1e3, "K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12, "P": 1e15, "E": 1e18}
 _BINARY = {"Ki": 2.0**10, "Mi": 2.0**20, "Gi": 2.0**30, "Ti": 2.0**40}
 
@@ -33,8 +36,8 @@ _SECONDS = {
     "h": 3600.0,
     "day": 86400.0,
     "days": 86400.0,
-    "year": 365 * 86400.0,
-    "years": 365 * 86400.0,
+    "year": YEAR_S,
+    "years": YEAR_S,
 }
 _BYTES = _scaled("B") | {prefix + "B": scale for prefix, scale in _BINARY.items()}
 _BYTES_PER_S = (
@@ -103,7 +106,7 @@ class Dimension:
 
 _QUANTITY = re.compile(r"(?P<number>[-+]?(?:\d[\d_]*\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(?P<unit>\S*)")
 
-SECONDS = Dimension("_s", "s", "500 ns", _SECONDS, sensible=(0.0, 10 * 365 * 86400.0))
+SECONDS = Dimension("_s", "s", "500 ns", _SECONDS, sensible=(0.0, 10 * YEAR_S))
 BYTES = Dimension("_bytes", "B", "1 GiB", _BYTES)
 BYTES_PER_S = Dimension("_bytes_per_s", "B/s", "400 Gbps", _BYTES_PER_S)
 FLOP_PER_S = Dimension("_flop_per_s", "FLOP/s", "989 TFLOP/s", _FLOP_PER_S)

@@ -9,12 +9,13 @@ from cluster_sim.catalogue import (
     Technology,
     constants,
     laser,
+    lasers_per_end,
     nic,
     ocs,
     switch,
     technology,
 )
-from cluster_sim.economics.pieces import Pieces, count_pieces, lasers_per_end
+from cluster_sim.economics.pieces import Pieces, count_pieces
 from cluster_sim.economics.settings import Economics
 from cluster_sim.tables import Fabric
 
@@ -125,41 +126,41 @@ def _unit(piece: Pieces, economics: Economics) -> _Unit:
 
 
 def _plain(power: Figure, idle: Figure | None, price: Figure) -> _Unit:
+    """Without traffic it draws no more than with it, whatever is given of the two."""
     idle = idle or power
-    return _Unit(power.typical, idle.typical, price.typical, power.status, price.status, idle.status)
+    idle_w = min(idle.typical, power.typical)
+    return _Unit(power.typical, idle_w, price.typical, power.status, price.status, idle.status)
 
 
 def _link(end: Technology, economics: Economics) -> _Unit:
     """A cable with both its ends, a module, or an engine without its lasers."""
-    num_ends, price, laser_w, laser_usd = 2 if end.form == "cable" else 1, _price(end, economics), 0.0, 0.0
-    if end.external_laser is not None:
-        laser_w, laser_usd = _laser_share(end, price)
-    idle = end.idle_power or end.power
+    price_usd, price_status = _price(end, economics)
+    laser_w, laser_usd = _laser_share(end, price_usd)
     return _Unit(
-        num_ends * (end.power.typical - laser_w), max(num_ends * (idle.typical - laser_w), 0.0),
-        price.typical - laser_usd, end.power.status, price.status, idle.status,
+        end.num_ends * (end.power.typical - laser_w), end.num_ends * max(end.idle_w - laser_w, 0.0),
+        price_usd - laser_usd, end.power.status, price_status, (end.idle_power or end.power).status,
     )  # fmt: skip
 
 
-def _price(end: Technology, economics: Economics) -> Figure:
-    """The catalogue's, or what the vendor pays with the margin that is asked for."""
+def _price(end: Technology, economics: Economics) -> tuple[float, str]:
+    """(dollars, trust): the catalogue's, or what the vendor asks for at the margin that is given."""
     if economics.vendor_margin_ratio is None or end.vendor_cost is None:
-        return end.price
-    price_usd = end.vendor_cost.typical / (1 - economics.vendor_margin_ratio)
-    return end.vendor_cost.model_copy(update={"typical": price_usd, "low": None, "high": None})
+        return end.price.typical, end.price.status
+    return end.price_at(economics.vendor_margin_ratio), end.vendor_cost.status
 
 
 def _laser(piece: Pieces, economics: Economics) -> _Unit:
     """An external laser module: its share of the engines' figures. Light is on with and without traffic."""
     entry, end = laser(piece.part), technology(piece.feeds)
-    power_w, price_usd = _laser_share(end, _price(end, economics))
+    power_w, price_usd = _laser_share(end, _price(end, economics)[0])
     ends = piece.num_ends / piece.count
     status = entry.power.status
     return _Unit(ends * power_w, ends * power_w, ends * price_usd, status, entry.price.status, status)
 
 
-def _laser_share(end: Technology, price: Figure) -> tuple[float, float]:
-    """(watts, dollars) of an end's figures that are of its external laser; never more than they are."""
-    assert end.external_laser is not None, "light comes from elsewhere"
+def _laser_share(end: Technology, price_usd: float) -> tuple[float, float]:
+    """(watts, dollars) of an end's figures that are of its external laser, if any; never more than they are."""
+    if end.external_laser is None:
+        return 0.0, 0.0
     entry, modules = laser(end.external_laser), lasers_per_end(end)
-    return min(modules * entry.power.typical, end.power.typical), min(modules * entry.price.typical, price.typical)
+    return min(modules * entry.power.typical, end.power.typical), min(modules * entry.price.typical, price_usd)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from cluster_sim.catalogue import Accelerator, constants
+from cluster_sim.catalogue import Accelerator
+from cluster_sim.core import YEAR_S
 from cluster_sim.economics.account import Account, account_of
 from cluster_sim.economics.energy import NETWORK_KINDS, Burner, burners
 from cluster_sim.economics.pieces import Pieces
@@ -40,7 +41,6 @@ class Economy:
         economics: what costs are reckoned with.
         pue: power of the facility over that of servers and network.
         electricity_usd_per_j: price of energy.
-        year_s: seconds of a year.
     """
 
     account: Account
@@ -50,7 +50,6 @@ class Economy:
     economics: Economics
     pue: float
     electricity_usd_per_j: float
-    year_s: float
 
     @property
     def network_energy_j(self) -> float:
@@ -64,11 +63,11 @@ class Economy:
 
     def usd_per_year(self, energy_j: float) -> float:
         """Of a part of the cluster that burns ``energy_j`` a step, with its share of cooling, step after step."""
-        return energy_j * self.pue / self.work.step_s * self.year_s * self.electricity_usd_per_j
+        return energy_j * self.pue / self.work.step_s * YEAR_S * self.electricity_usd_per_j
 
     def usd_per_mtoken(self, capex_usd: float, energy_j: float) -> float:
         """For each million tokens trained over the lifetime: what was bought, and the energy until then."""
-        years = self.economics.lifetime_s / self.year_s
+        years = self.economics.lifetime_s / YEAR_S
         steps = self.economics.lifetime_s / self.work.step_s
         paid_usd = self.work.cluster_ratio * (capex_usd + years * self.usd_per_year(energy_j))
         return paid_usd / (steps * self.work.step_tokens) * 1e6
@@ -113,5 +112,4 @@ def economy(
     return Economy(
         account=total, burners=burners(total, work.utilisation, work.step_s, economics), needs=needs(pieces), work=work,
         economics=economics, pue=economics.used_pue, electricity_usd_per_j=economics.used_electricity_usd_per_j,
-        year_s=constants().hours_per_year.typical * 3600,
     )  # fmt: skip

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cluster_sim.catalogue import OCS_TIERS, Interconnect, Technology, constants, laser, scale_up
+from cluster_sim.catalogue import OCS_TIERS, Interconnect, Technology, constants, lasers_per_end, scale_up
 from cluster_sim.tables import NODE_KINDS, PACKET_SWITCHES, Array, Fabric, is_scale_up
 
 #: Lengths that cables and fibres come in, metres.
@@ -65,14 +65,6 @@ def count_pieces(fabric: Fabric, interconnect: Interconnect, scale_up_link: str 
         *_ocs(fabric, interconnect),
         Pieces(interconnect.nic, "nic", "host_leaf", fabric.num_endpoints),
     )
-
-
-def lasers_per_end(technology: Technology) -> float:
-    """External laser modules that an end of an engine takes; 0 where light comes from elsewhere."""
-    if technology.external_laser is None:
-        return 0.0
-    lasers = 1.0 if technology.laser_count is None else technology.laser_count.typical
-    return lasers / laser(technology.external_laser).lasers.typical
 
 
 def modules_at(technology: Technology, node: Array, line_rate_bytes_per_s: float) -> Array:

@@ -5,10 +5,8 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field
 
 from cluster_sim.catalogue import constants
-from cluster_sim.core import Ratio, Seconds, Spec
+from cluster_sim.core import YEAR_S, Ratio, Seconds, Spec
 from cluster_sim.core.units import DOLLARS_PER_JOULE
-
-YEAR_S = 365 * 86400.0
 
 DollarsPerJoule = Annotated[float, BeforeValidator(DOLLARS_PER_JOULE.read)]
 

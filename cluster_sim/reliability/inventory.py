@@ -15,15 +15,16 @@ from cluster_sim.catalogue import (
     Technology,
     constants,
     laser,
+    lasers_per_end,
 )
-from cluster_sim.economics import Pieces, count_pieces, lasers_per_end, line_rate_of, modules_at
+from cluster_sim.core import YEAR_S
+from cluster_sim.economics import Pieces, count_pieces, line_rate_of, modules_at
 from cluster_sim.reliability.degraded import Degraded
 from cluster_sim.reliability.hazards import Breaks, Hazard
 from cluster_sim.reliability.settings import Reliability
 from cluster_sim.tables import NODE_KINDS, PACKET_SWITCHES, Array, Fabric, is_scale_up
 
 _BOLTZMANN_EV = 8.617333262e-5
-_YEAR_S = 365 * 86400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class _Count:
     def _rate(self, name: str, what: str, figure: Figure) -> float:
         """Failures a second of a figure in failures a year."""
         self._trusts(name, what, figure)
-        return figure.typical / _YEAR_S
+        return figure.typical / YEAR_S
 
     def _trusts(self, name: str, what: str, figure: Figure) -> None:
         if figure.is_unverified:

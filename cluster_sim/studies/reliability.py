@@ -12,7 +12,7 @@ import pyarrow as pa
 from cluster_sim.backend import BackendName, choose_backend
 from cluster_sim.catalogue import given
 from cluster_sim.config import RunConfig, Scenario
-from cluster_sim.core import InputError, NotBuildableError, SimulationError, stream
+from cluster_sim.core import YEAR_S, InputError, NotBuildableError, SimulationError, stream
 from cluster_sim.reliability import (
     PARTS,
     Checkpoints,
@@ -42,7 +42,6 @@ Announce = Callable[[str], None]
 
 #: What a cable that has failed keeps of its capacity, where bundles take care of it: nothing worth mentioning.
 _KEPT_RATIO = 1e-6
-_YEAR_S = 365 * 86400.0
 #: Histories that a worker simulates at once.
 _CHUNK = 25
 
@@ -290,7 +289,7 @@ def _interruptions(scenario: str, conditions: Conditions, histories: Histories) 
         rows.append({
             "scenario": scenario, "cause": hazards.name[cause], "group": hazards.group[cause],
             "part": hazards.part[cause], "tier": hazards.tier[cause], "num_pieces": int(hazards.num_pieces[cause]),
-            "failures_per_year": float(hazards.rate_per_s[cause] * _YEAR_S), "effect": hazards.effect(cause),
+            "failures_per_year": float(hazards.rate_per_s[cause] * YEAR_S), "effect": hazards.effect(cause),
             "repair_s": float(hazards.repair_s[cause]), "failures_mean": float(histories.failures[:, cause].mean()),
             "interruptions_mean": float(counts.mean()), "interruptions_low": low, "interruptions_high": high,
             "share_ratio": float(counts.sum() / num), "lost_s": float(histories.lost_s[:, cause].mean()),

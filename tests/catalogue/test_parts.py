@@ -7,11 +7,11 @@ from cluster_sim.catalogue import (
     Figure,
     Given,
     Technology,
-    ends_per_laser_module,
     entries,
     fit_by_part,
     given,
     laser,
+    lasers_per_end,
     supply,
     switch,
     technology,
@@ -38,11 +38,11 @@ def test_the_failures_of_a_cable_are_shared_by_its_ends():
 def test_an_external_laser_fails_once_for_all_the_ends_that_it_feeds():
     """Eight lasers, one for each 800G end: an eighth of the module's failures; two for each 1.6T end: a quarter."""
     module = laser("elsfp").annual_failure.typical / 8760 * 1e9
-    assert ends_per_laser_module(technology("cpo-800g")) == 8
-    assert ends_per_laser_module(technology("cpo-1.6t")) == 4
+    assert lasers_per_end(technology("cpo-800g")) == 1 / 8
+    assert lasers_per_end(technology("cpo-1.6t")) == 1 / 4
     assert fit_by_part(technology("cpo-1.6t"))["external laser"] == pytest.approx(module / 4)
     assert fit_by_part(technology("cpo-1.6t"))["rest"] == technology("cpo-1.6t").fit["rest"]
-    assert ends_per_laser_module(technology("1.6t-dsp-dr8")) is None
+    assert lasers_per_end(technology("1.6t-dsp-dr8")) == 0
     assert fit_by_part(technology("1.6t-dsp-dr8")) == technology("1.6t-dsp-dr8").fit
 
 
@@ -51,18 +51,14 @@ def test_given_failures_of_lasers_are_counted():
         assert fit_by_part(technology("cpo-800g"))["external laser"] == pytest.approx(0.01 / 8760 * 1e9)
 
 
-def test_an_end_draws_between_idle_and_active():
-    entry = technology("1.6t-dsp-dr8")
-    assert entry.power_w() == entry.power.typical
-    assert entry.power_w(0.0) == entry.idle_power.typical
-    assert entry.power_w(0.5) == pytest.approx((entry.power.typical + entry.idle_power.typical) / 2)
-    assert technology("dac-800g").power_w(0.0) == technology("dac-800g").power.typical
-    assert switch("tomahawk5").power_w(0.0) == switch("tomahawk5").idle_power.typical
+def test_what_ends_draw_without_traffic():
+    assert technology("1.6t-dsp-dr8").idle_w == technology("1.6t-dsp-dr8").idle_power.typical
+    assert technology("dac-800g").idle_w == technology("dac-800g").power.typical
 
 
 def test_an_end_never_draws_more_idle_than_active():
     with given(Given({"1.6t-dsp-dr8": {"power": "10 W"}})):
-        assert technology("1.6t-dsp-dr8").power_w(0.0) == 10.0
+        assert technology("1.6t-dsp-dr8").idle_w == 10.0
 
 
 @pytest.mark.parametrize("name", ["cpo-800g", "cpo-1.6t", "npo-800g", "npo-1.6t"])
@@ -95,7 +91,7 @@ def test_a_margin_is_a_share(margin):
 def test_names_of_other_entries_are_known(name, entry):
     if entry.external_laser is not None:
         assert laser(entry.external_laser)
-        assert ends_per_laser_module(entry) >= 1
+        assert 0 < lasers_per_end(entry) <= 1
     if entry.supply is not None:
         assert supply(entry.supply)
 
