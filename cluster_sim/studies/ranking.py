@@ -13,17 +13,22 @@ def rank(rows: Sequence[Row], tie_ratio: float) -> list[tuple[int | None, bool]]
     by price, then by name. The fastest of the rest leads the next group. Rows that are not ok have no rank.
     """
     result: list[tuple[int | None, bool]] = [(None, False)] * len(rows)
-    groups: dict[tuple[str, float], list[int]] = {}
-    for number, row in enumerate(rows):
-        if row["status"] == "ok":
-            groups.setdefault((row["job"], row["line_rate_bytes_per_s"]), []).append(number)
-    for members in groups.values():
+    for members in groups_of(rows).values():
         place = 1
         for tied in _ties(rows, members, tie_ratio):
             for position, number in enumerate(tied):
                 result[number] = (place, position > 0)
                 place += 1
     return result
+
+
+def groups_of(rows: Sequence[Row]) -> dict[tuple[Any, ...], list[int]]:
+    """Numbers of the rows that are ok, by the group whose members stand against each other."""
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for number, row in enumerate(rows):
+        if row["status"] == "ok":
+            groups.setdefault((row["job"], row["line_rate_bytes_per_s"]), []).append(number)
+    return groups
 
 
 def _ties(rows: Sequence[Row], members: list[int], tie_ratio: float) -> list[list[int]]:

@@ -1,0 +1,216 @@
+"""How sure a comparison is: figures of the catalogue drawn between low and high, and how often each option wins.
+
+One draw holds for all options: the price of a switch that two of them share is the same in both, so that only what
+tells them apart moves their places. Fabric, bill, power and cost are made anew in every draw, as a run makes them; the
+time of a step follows ``studies.response``, or is simulated anew too where that is asked for.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import islice
+from typing import Any, TypeVar
+
+import pyarrow as pa
+from pydantic import Field
+
+from cluster_sim.backend import BackendName, choose_backend
+from cluster_sim.config import CompareConfig
+from cluster_sim.core import InputError, NotBuildableError, SimulationError, Spec
+from cluster_sim.results import table_of_rows
+from cluster_sim.run import evaluate
+from cluster_sim.studies.draws import Values, draws, given_values, uncertain_figures
+from cluster_sim.studies.drivers import driver_rows
+from cluster_sim.studies.ranking import groups_of, rank
+from cluster_sim.studies.redone import Redoing, amounts_with
+from cluster_sim.studies.response import Probe, Response, alike, probes
+from cluster_sim.studies.sampled import Changed, Option, Row, Sample, interval_rows, places
+from cluster_sim.studies.workers import Workers
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+#: Called with how many pieces of work are done, of how many, and what they are.
+Progress = Callable[[int, int, str], None]
+Tables = dict[str, pa.Table]
+#: Options, by what their steps answer like.
+Classes = dict[str, list[Option]]
+
+
+class Sampling(Spec):
+    """How figures are drawn.
+
+    Attributes:
+        num: draws.
+        resimulate: whether every option is simulated in every draw.
+    """
+
+    num: int = Field(ge=1)
+    resimulate: bool = False
+
+
+def uncertainty(
+    config: CompareConfig, tables: Mapping[str, pa.Table], sampling: Sampling, backend: BackendName,
+    workers: int | None = None, progress: Progress = lambda done, total, what: None,
+) -> tuple[Tables, dict[str, Any]]:  # fmt: skip
+    """Draw the figures of a comparison that is done.
+
+    Args:
+        config: what was compared.
+        tables: its results, ranked.
+        sampling: how often, and how.
+        backend: for simulations.
+        workers: processes; None for as many as there are cores. The results do not depend on it.
+        progress: told after each piece of work.
+
+    Returns:
+        The tables ``uncertainty`` and ``drivers``, and what the manifest says of them.
+
+    Raises:
+        SimulationError: a step cannot be simulated with a figure at its low or high end.
+    """
+    options = _options(config, tables)
+    with Workers(workers) as pool:
+        work = _Work(pool, backend, progress)
+        responses = _responses(options, _switching(tables), work)
+        items = [(option, responses[alike(option.scenario)]) for option in options]
+        samples = list(work.done(partial(_sample, sampling=sampling, seed=config.seed), items, "draws"))
+        trials = _trials(samples, sampling, config.seed)
+        simulated = work.simulated([(one.option, one.values) for one in trials], "draws, simulated")
+    errors = [_error(samples[one.sample].drawn[one.draw], row) for one, row in zip(trials, simulated, strict=True)]
+    if sampling.resimulate:
+        drawn = iter(simulated)
+        samples = [replace(sample, drawn=tuple(islice(drawn, sampling.num))) for sample in samples]
+    notes = {
+        "draws": sampling.num, "method": _method(sampling), "draws_simulated": len(trials),
+        "largest_step_error_ratio": max((error for error in errors if error is not None), default=None),
+    }  # fmt: skip
+    return _tables(config, samples, sampling), notes
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Many processes, and whom to tell how far they are."""
+
+    pool: Workers
+    backend: BackendName
+    progress: Progress
+
+    def done(self, what: Callable[[T], U], items: Sequence[T], name: str) -> Iterator[U]:
+        """``what`` of each item, in their order."""
+        for number, result in enumerate(self.pool.results(what, items)):
+            self.progress(number + 1, len(items), name)
+            yield result
+
+    def simulated(self, items: Sequence[tuple[Option, Values]], name: str) -> list[Changed]:
+        """Rows of the summary of options with such figures; None for what cannot be built or simulated."""
+        return list(self.done(partial(_simulated, backend=self.backend), items, name))
+
+
+@dataclass(frozen=True, slots=True)
+class _Trial:
+    """A draw that is simulated."""
+
+    sample: int
+    draw: int
+    option: Option
+    values: Values
+
+
+def _options(config: CompareConfig, tables: Mapping[str, pa.Table]) -> list[Option]:
+    """What can be built and simulated with typical figures."""
+    return [
+        Option(scenario, row, uncertain_figures(scenario))
+        for scenario, row in zip(config.scenarios, tables["summary"].to_pylist(), strict=True)
+        if row["status"] == "ok"
+    ]
+
+
+def _switching(tables: Mapping[str, pa.Table]) -> frozenset[str]:
+    """Scenarios that switch circuits in their step."""
+    events = tables["events"].select(["scenario", "event"]).to_pylist() if "events" in tables else []
+    return frozenset(row["scenario"] for row in events if row["event"] == "ocs_switching")
+
+
+def _responses(options: Sequence[Option], switching: frozenset[str], work: _Work) -> dict[str, Response]:
+    """The response of each class of options that answer alike, from simulations of the first of it."""
+    first: dict[str, Option] = {}
+    for option in options:
+        first.setdefault(alike(option.scenario), option)
+    probed = {name: probes(one.scenario, one.figures, one.row["scenario"] in switching) for name, one in first.items()}
+    rows = iter(work.simulated([(first[name], probe.values) for name in first for probe in probed[name]], "responses"))
+    return {
+        name: _response(option, probed[name], list(islice(rows, len(probed[name])))) for name, option in first.items()
+    }
+
+
+def _response(option: Option, probed: Sequence[Probe], rows: Sequence[Changed]) -> Response:
+    found = []
+    for probe, row in zip(probed, rows, strict=True):
+        if row is None:
+            raise SimulationError(f"{option.row['scenario']} cannot be simulated with its {probe.aspect} at one end")
+        found.append((probe.aspect, amounts_with(option, probe.values), row["step_time_s"]))
+    return Response.through((amounts_with(option, {}), option.row["step_time_s"]), found)
+
+
+def _sample(item: tuple[Option, Response], sampling: Sampling, seed: int) -> Sample:
+    option, response = item
+    redoing = Redoing.of(option, response)
+    return Sample(
+        option,
+        drawn=tuple(redoing.row(values) for values in draws(option.figures, sampling.num, seed)),
+        moved={
+            (figure.key, end): redoing.row({figure.key: value})
+            for figure in option.figures
+            for end, value in (("low", figure.low), ("high", figure.high))
+        },
+    )
+
+
+def _trials(samples: Sequence[Sample], sampling: Sampling, seed: int) -> list[_Trial]:
+    """All draws of all options where they are to be simulated; otherwise one of each class that answers alike."""
+    wanted = [(number, draw) for number in range(len(samples)) for draw in range(sampling.num)]
+    if not sampling.resimulate:
+        classes: dict[str, list[int]] = {}
+        for number, sample in enumerate(samples):
+            classes.setdefault(alike(sample.option.scenario), []).append(number)
+        wanted = [(one[turn % len(one)], turn % sampling.num) for turn, one in enumerate(classes.values())]
+    values = [list(draws(sample.option.figures, sampling.num, seed)) for sample in samples]
+    return [_Trial(number, draw, samples[number].option, values[number][draw]) for number, draw in wanted]
+
+
+def _simulated(item: tuple[Option, Values], backend: BackendName) -> Changed:
+    option, values = item
+    scenario = option.scenario.model_copy(update={"catalogue": given_values(option.scenario, values)})
+    try:
+        row: Row = evaluate(scenario, choose_backend(backend))["summary"].to_pylist()[0]
+    except (NotBuildableError, SimulationError, InputError, MemoryError):
+        return None
+    return row
+
+
+def _error(redone: Changed, simulated: Changed) -> float | None:
+    """Of a step time that was not simulated, relative."""
+    if redone is None or simulated is None:
+        return None
+    return float(abs(redone["step_time_s"] / simulated["step_time_s"] - 1))
+
+
+def _method(sampling: Sampling) -> str:
+    return "simulated" if sampling.resimulate else "response"
+
+
+def _tables(config: CompareConfig, samples: Sequence[Sample], sampling: Sampling) -> Tables:
+    ranking = partial(rank, tie_ratio=config.tie_ratio)
+    place = places(samples, ranking)
+    figures = {figure.key: figure for sample in samples for figure in sample.option.figures}
+    drawn = {key: figure.drawn(sampling.num, config.seed) for key, figure in figures.items()}
+    drivers = [
+        row
+        for members in groups_of([sample.option.row for sample in samples]).values()
+        for row in driver_rows([samples[number] for number in members], place[members], ranking, drawn)
+    ]
+    return {
+        "uncertainty": table_of_rows("uncertainty", interval_rows(samples, place, _method(sampling))),
+        "drivers": table_of_rows("drivers", drivers),
+    }
