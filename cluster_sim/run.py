@@ -12,13 +12,14 @@ from cluster_sim.backend import Backend, BackendName, choose_backend
 from cluster_sim.catalogue import OCS_TIERS, Entry, constants, given, scale_up
 from cluster_sim.config import RunConfig, Scenario, read_problem, read_transport
 from cluster_sim.core import InputError, stream, stream_key
-from cluster_sim.economics import Account, account
+from cluster_sim.economics import Economy, Work, bill_table, count_pieces, economy, power_table
 from cluster_sim.engine import (
     Outcome,
     Routes,
     Simulation,
     fusible,
     hidden_switching_s,
+    mean_utilisation,
     route_collectives,
     run_problem,
     step_parts,
@@ -172,8 +173,20 @@ def _simulated(scenario: Scenario, backend: Backend, announce: Announce) -> "_Si
     schedule = jobs.schedule(fusible(collectives, routes, backend))
     simulation = Simulation(schedule, routes, backend)
     outcome = simulation.run(lambda done: announce(f"simulating: {done:,} of {len(schedule):,} tasks"))
-    bill = account(fabric, interconnect, accelerator)
-    return _Simulated(scenario, fabric, jobs, schedule, routes, outcome, bill)
+    pieces = count_pieces(fabric, interconnect, accelerator.scale_up)
+    costs = economy(pieces, fabric.num_endpoints, accelerator, _work(scenario, routes, outcome), scenario.economics)
+    return _Simulated(scenario, fabric, jobs, schedule, routes, outcome, costs)
+
+
+def _work(scenario: Scenario, routes: Routes, outcome: Outcome) -> Work:
+    """What the step got done, for which the cluster is paid."""
+    jobs = (scenario.job, *(neighbour.job for neighbour in scenario.neighbours.values()))
+    return Work(
+        step_s=outcome.step_time_s,
+        step_tokens=scenario.job.global_batch * scenario.job.model.sequence,
+        cluster_ratio=scenario.job.accelerators / sum(job.accelerators for job in jobs),
+        utilisation=mean_utilisation(routes, outcome),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,11 +199,13 @@ class _Simulated:
     schedule: Schedule
     routes: Routes
     outcome: Outcome
-    account: Account
+    economy: Economy
 
 
 def _tables(done: _Simulated) -> dict[str, pa.Table]:
-    tables = {"summary": _summary(done), "bom": _bom(done), "events": _events(done)}
+    name, costs = done.scenario.name, done.economy
+    tables = {"summary": _summary(done), "bom": bill_table(name, costs.account.bill), "events": _events(done)}
+    tables["power"] = power_table(name, costs.burners)
     if done.scenario.record == "tasks":
         tables |= {"tasks": _tasks(done), "collectives": _collectives(done), "links": _links(done)}
     return tables
@@ -210,11 +225,7 @@ def _summary(done: _Simulated) -> pa.Table:
         **{f"{part}_s": parts[part] for part in ("compute", "bubble", "switching", "optimizer")},
         "bubble_ratio": parts["bubble"] / step_s,
         "checkpoint_s": job.checkpoint_s(step_s),
-        "network_energy_j": done.account.network_power_w * step_s,
-        "cluster_energy_j": done.account.cluster_power_w * step_s,
-        "network_power_w": done.account.network_power_w,
-        "capex_usd": done.account.capex_usd,
-        "num_modules": done.account.num_modules,
+        **done.economy.columns,
         "unverified": ", ".join(_unverified(done)),
     }
     return table_of_rows("summary", [row])
@@ -235,7 +246,7 @@ def _unverified(done: _Simulated) -> tuple[str, ...]:
     found = [f"{name} {figure}" for name, entry, used in timing for figure in used if figure in entry.unverified]
     if interconnect.circulators and not set(OCS_TIERS).isdisjoint(done.fabric.tiers):
         found += ["circulator loss"] * constants().circulator_loss.is_unverified
-    return tuple(dict.fromkeys((*done.account.unverified, *found)))
+    return tuple(dict.fromkeys((*done.economy.account.unverified, *found)))
 
 
 def identity(scenario: Scenario) -> dict[str, object]:
@@ -250,15 +261,6 @@ def identity(scenario: Scenario) -> dict[str, object]:
         "num_accelerators": scenario.job.accelerators,
         "num_parameters": scenario.job.model.parameters,
     }
-
-
-def _bom(done: _Simulated) -> pa.Table:
-    names = (
-        "part", "kind", "tier", "count", "unit_power_w", "unit_price_usd", "power_w", "price_usd", "mean_length_m",
-        "power_status", "price_status",
-    )  # fmt: skip
-    rows = [{name: getattr(item, name) for name in names} for item in done.account.bill]
-    return table_of_rows("bom", [{"scenario": done.scenario.name, **row} for row in rows])
 
 
 def _events(done: _Simulated) -> pa.Table:

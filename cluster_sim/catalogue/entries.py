@@ -14,6 +14,7 @@ from cluster_sim.catalogue.figure import (
     Figure,
     FlopPerSecondFigure,
     JoulesPerBitFigure,
+    KelvinFigure,
     MetresFigure,
     PerYearFigure,
     RatioFigure,
@@ -77,10 +78,10 @@ class Technology(Entry):
     retimed: bool
     light: Literal["eml", "silicon-photonics", "vcsel", "external"] | None = None
     external_laser: str | None = None
-    replaced: Literal["cable", "module", "switch"] = "module"
+    replaced: Literal["cable", "module", "switch", "server"] = "module"
     supply: str | None = None
     rate: BytesPerSecondFigure
-    lanes: CountFigure | None = None
+    lanes: CountFigure
     reach: MetresFigure
     power: WattsFigure
     idle_power: WattsFigure | None = None
@@ -92,8 +93,8 @@ class Technology(Entry):
     propagation: SecondsPerMetreFigure
     annual_failure: PerYearFigure
     laser_share: RatioFigure | None = None
-    flaps: PerYearFigure | None = None
-    repair_time: SecondsFigure | None = None
+    flaps: PerYearFigure
+    repair_time: SecondsFigure
     ports_per_engine: CountFigure | None = None
     fibre_pairs: CountFigure | None = None
     optical_margin: DecibelsFigure | None = None
@@ -155,6 +156,7 @@ class Switch(Entry):
         latency: port to port.
         power: typical, without optics.
         idle_power: without traffic; as ``power`` where it is not given.
+        power_with_optics: published with its own co-packaged optics, which are counted as engines and not in ``power``.
         price: without optics.
         cage_power: that a pluggable module may draw, with the cooling that the switch has.
         liquid_cage_power: with liquid-cooled cages.
@@ -170,12 +172,13 @@ class Switch(Entry):
     latency: SecondsFigure
     power: WattsFigure
     idle_power: WattsFigure | None = None
+    power_with_optics: WattsFigure | None = None
     price: DollarsFigure
     cage_power: WattsFigure | None = None
     liquid_cage_power: WattsFigure | None = None
     max_power: WattsFigure | None = None
-    annual_failure: PerYearFigure | None = None
-    repair_time: SecondsFigure | None = None
+    annual_failure: PerYearFigure
+    repair_time: SecondsFigure
     first_year: CountFigure | None = None
 
     def num_ports(self, port_rate_bytes_per_s: float) -> int:
@@ -191,8 +194,8 @@ class Nic(Entry):
     latency: SecondsFigure
     power: WattsFigure
     price: DollarsFigure
-    annual_failure: PerYearFigure | None = None
-    repair_time: SecondsFigure | None = None
+    annual_failure: PerYearFigure
+    repair_time: SecondsFigure
 
 
 class Ocs(Entry):
@@ -205,18 +208,26 @@ class Ocs(Entry):
     power: WattsFigure
     price_per_port: DollarsFigure
     annual_failure: PerYearFigure
-    repair_time: SecondsFigure | None = None
+    repair_time: SecondsFigure
     latency: SecondsFigure
     first_year: CountFigure | None = None
 
 
 class ScaleUp(Entry):
-    """A scale-up link (NVLink): ``bandwidth`` per accelerator and direction; ``latency`` accelerator to accelerator.
+    """A scale-up link (NVLink, UALink).
 
-    ``reduces`` where its switches can reduce and multicast.
+    Attributes:
+        bandwidth: per accelerator and direction.
+        reach: of its copper, from accelerator to switch.
+        largest_domain: accelerators that one network of it can join.
+        latency: accelerator to accelerator.
+        efficiency: that a large ring reaches of the bandwidth.
+        reduces: True where its switches can reduce and multicast.
     """
 
     bandwidth: BytesPerSecondFigure
+    reach: MetresFigure
+    largest_domain: CountFigure
     latency: SecondsFigure
     efficiency: RatioFigure
     reduces: bool = False
@@ -254,9 +265,9 @@ class Accelerator(Entry):
     host_power: WattsFigure
     included_nic_power: WattsFigure
     price: DollarsFigure
-    annual_failure: PerYearFigure | None = None
-    host_annual_failure: PerYearFigure | None = None
-    repair_time: SecondsFigure | None = None
+    annual_failure: PerYearFigure
+    host_annual_failure: PerYearFigure
+    repair_time: SecondsFigure
 
 
 class Constants(Spec):
@@ -272,7 +283,7 @@ class Constants(Spec):
         rewire_time: to lead an optical circuit around what has failed.
         software_failure: interruptions by software and unplanned maintenance, per accelerator.
         laser_activation_ev: activation energy of laser failures, electronvolt.
-        laser_temperature: case temperature in kelvin that annual failures hold for.
+        laser_temperature: of the module's case, that annual failures of lasers hold for.
     """
 
     fec_latency: SecondsFigure
@@ -283,14 +294,14 @@ class Constants(Spec):
     patch_port_price: DollarsFigure
     circulator_loss: DecibelsFigure
     link_efficiency: RatioFigure
-    rack_power_air: WattsFigure | None = None
-    rack_power_liquid: WattsFigure | None = None
-    detection_time: SecondsFigure | None = None
-    restart_time: SecondsFigure | None = None
-    reroute_time: SecondsFigure | None = None
-    retry_time: SecondsFigure | None = None
-    flap_time: SecondsFigure | None = None
-    rewire_time: SecondsFigure | None = None
-    software_failure: PerYearFigure | None = None
-    laser_activation_ev: CountFigure | None = None
-    laser_temperature: CountFigure | None = None
+    rack_power_air: WattsFigure
+    rack_power_liquid: WattsFigure
+    detection_time: SecondsFigure
+    restart_time: SecondsFigure
+    reroute_time: SecondsFigure
+    retry_time: SecondsFigure
+    flap_time: SecondsFigure
+    rewire_time: SecondsFigure
+    software_failure: PerYearFigure
+    laser_activation_ev: CountFigure
+    laser_temperature: KelvinFigure

@@ -14,6 +14,7 @@ from cluster_sim.core.units import (
     DOLLARS_PER_JOULE,
     FLOP_PER_S,
     JOULES_PER_BIT,
+    KELVIN,
     METRES,
     PER_YEAR,
     RATIO,
@@ -88,3 +89,4 @@ SecondsPerMetreFigure = Annotated[Figure, _read_in(SECONDS_PER_METRE)]
 PerYearFigure = Annotated[Figure, _read_in(PER_YEAR)]
 JoulesPerBitFigure = Annotated[Figure, _read_in(JOULES_PER_BIT)]
 DollarsPerJouleFigure = Annotated[Figure, _read_in(DOLLARS_PER_JOULE)]
+KelvinFigure = Annotated[Figure, _read_in(KELVIN)]

@@ -79,6 +79,9 @@ class Interconnect(Spec):
         ocs: the circuit switch, where a topology has one.
         circulators: one at each end of a path through it: a fibre carries both ways, so that half the ports do, and
             circuits are two-way. Their price is not known, and not in any bill.
+        scale_up: technology of the links inside scale-up domains, as many modules or cables a link as its bandwidth
+            takes; None for the copper that is in the accelerator's price, power and latency. A technology that is
+            named comes on top of these.
     """
 
     port_rate_bytes_per_s: BytesPerSecond = Field(gt=0)
@@ -90,6 +93,7 @@ class Interconnect(Spec):
     spine_ocs: LinkEnds | None = None
     ocs: OcsName = "palomar-mems"
     circulators: bool = False
+    scale_up: LinkEnds | None = None
 
     @model_validator(mode="after")
     def _modules_carry_ports(self) -> "Interconnect":
@@ -107,9 +111,12 @@ class Interconnect(Spec):
         return self.model_copy(update={"port_rate_bytes_per_s": self.port_rate_bytes_per_s / num})
 
     def ends(self, tier: str) -> LinkEnds:
-        """Technologies at the ends of a tier's links."""
+        """Technologies at the ends of a tier's links; of scale-up links where they are named."""
         if tier in OCS_TIERS:
             return self.spine_ocs or self.spine_core
+        if tier.startswith("scale_up"):
+            assert self.scale_up is not None, "scale-up links are part of the servers"
+            return self.scale_up
         ends: LinkEnds = getattr(self, tier)
         return ends
 

@@ -8,6 +8,7 @@ from cluster_sim.backend import BackendName
 from cluster_sim.catalogue import Given, Interconnect
 from cluster_sim.config.neighbours import Neighbour, PlacementName, misplaced
 from cluster_sim.core import Ratio, Spec, one_of, raise_problems
+from cluster_sim.economics import Economics
 from cluster_sim.routing import ROUTINGS, Routing, Spray
 from cluster_sim.topology import TOPOLOGIES, FailedLinks, SlowLinks, Topology
 from cluster_sim.workload import MOST_ACCELERATORS, Job, PlanSpace
@@ -31,6 +32,7 @@ class Common(Spec):
         neighbours: other jobs in the cluster, by name; placed after the job, in order.
         cluster_accelerators: of the cluster; 0 for as many as the jobs need.
         catalogue: figures that take the place of the catalogue's.
+        economics: what costs are reckoned with.
         record: ``summary`` writes summary, bill of materials and events; ``tasks`` also tasks, collectives and links.
     """
 
@@ -43,6 +45,7 @@ class Common(Spec):
     neighbours: dict[Name, Neighbour] = Field(default_factory=dict)
     cluster_accelerators: int = Field(0, ge=0, le=MOST_ACCELERATORS)
     catalogue: Given = Given({})
+    economics: Economics = Economics()
     record: Literal["summary", "tasks"] = "summary"
 
 

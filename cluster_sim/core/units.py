@@ -7,7 +7,7 @@ nobody can tell what it was meant to be.
 import math
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, DecimalException
 from typing import Annotated, Any
 
@@ -60,6 +60,7 @@ class Dimension:
         si: the unit of parsed values.
         example: how a user writes one.
         units: what each unit is in SI.
+        zeros: what zero of a unit is in SI, where it is not zero.
         takes_bare: True where a number without a unit is meaningful (ratios, counts).
         sensible: the smallest and the largest SI value that makes sense of a part.
     """
@@ -68,6 +69,7 @@ class Dimension:
     si: str
     example: str
     units: dict[str, float]
+    zeros: dict[str, float] = field(default_factory=dict)
     takes_bare: bool = False
     sensible: tuple[float, float] = (0.0, math.inf)
 
@@ -78,7 +80,8 @@ class Dimension:
             near = did_you_mean(match["unit"], tuple(self.units)) if match and match["unit"] else ""
             raise ValueError(f"{text!r} is not a quantity of this kind{near}; write e.g. {self.example!r}")
         try:
-            value = float(Decimal(match["number"]) * Decimal(repr(self.units[match["unit"]])))
+            scale, zero = (Decimal(repr(by.get(match["unit"], 0.0))) for by in (self.units, self.zeros))
+            value = float(Decimal(match["number"]) * scale + zero)
         except DecimalException:
             value = math.inf
         if not math.isfinite(value):
@@ -113,13 +116,15 @@ SECONDS_PER_METRE = Dimension("_s_per_m", "s/m", "4.9 ns/m", {"ns/m": 1e-9, "s/m
 PER_YEAR = Dimension("_per_year", "/year", "1.0 %/year", {"%/year": 0.01, "/year": 1.0}, sensible=(0.0, 1e5))
 JOULES_PER_BIT = Dimension("_j_per_bit", "J/bit", "15 pJ/bit", {"pJ/bit": 1e-12, "J/bit": 1.0})
 DOLLARS_PER_JOULE = Dimension("_usd_per_j", "USD/J", "0.08 USD/kWh", {"USD/kWh": 1 / 3.6e6}, sensible=(0.0, 10 / 3.6e6))
+KELVIN = Dimension("_kelvin", "K", "55 degC", {"K": 1.0, "degC": 1.0, "°C": 1.0}, {"degC": 273.15, "°C": 273.15},
+                   sensible=(233.15, 398.15))  # fmt: skip
 COUNT = Dimension("", "", "64", {"": 1.0}, takes_bare=True)
 
 #: Longest suffix first, so that ``_bytes_per_s`` is not taken for ``_s``.
 DIMENSIONS = tuple(
     sorted(
         (SECONDS, BYTES, BYTES_PER_S, FLOP_PER_S, METRES, WATTS, DOLLARS, DECIBELS, RATIO, SECONDS_PER_METRE, PER_YEAR,
-         JOULES_PER_BIT, DOLLARS_PER_JOULE),
+         JOULES_PER_BIT, DOLLARS_PER_JOULE, KELVIN),
         key=lambda dimension: -len(dimension.suffix),
     )
 )  # fmt: skip
@@ -150,6 +155,7 @@ Metres = Annotated[float, BeforeValidator(_reads(METRES))]
 Watts = Annotated[float, BeforeValidator(_reads(WATTS))]
 Dollars = Annotated[float, BeforeValidator(_reads(DOLLARS))]
 Ratio = Annotated[float, BeforeValidator(_reads(RATIO))]
+Kelvin = Annotated[float, BeforeValidator(_reads(KELVIN))]
 
 
 def bit_rate(bytes_per_s: float) -> str:

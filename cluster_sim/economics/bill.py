@@ -1,15 +1,22 @@
-"""The bill of materials: every cable, module, switch, NIC and OCS of a fabric, with power and price.
-
-Both ends of every link are counted. A module that carries several ports is shared by the ports of one switch, or of one
-server.
-"""
+"""The bill of materials: what a network is made of, with the power and the price of every piece."""
 
 from dataclasses import dataclass
 
-import numpy as np
-
-from cluster_sim.catalogue import OCS_TIERS, Figure, Interconnect, Technology, constants
-from cluster_sim.tables import NODE_KINDS, PACKET_SWITCHES, Array, Fabric, is_scale_up
+from cluster_sim.catalogue import (
+    Accelerator,
+    Figure,
+    Interconnect,
+    Technology,
+    constants,
+    laser,
+    nic,
+    ocs,
+    switch,
+    technology,
+)
+from cluster_sim.economics.pieces import Pieces, count_pieces, lasers_per_end
+from cluster_sim.economics.settings import Economics
+from cluster_sim.tables import Fabric
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +25,16 @@ class Item:
 
     Attributes:
         part: name in the catalogue.
-        kind: cable, module, engine, switch, nic, ocs or fibre.
+        kind: cable, module, engine, laser, switch, nic, ocs or fibre.
         tier: where it is used.
         count: pieces.
-        unit_power_w: of one piece, all its ends.
-        unit_price_usd: of one piece.
+        unit_power_w: of one piece at full load, all its ends. An engine's is without the external laser that feeds it,
+            which has a line of its own; the two add up to the catalogue's figure for the engine.
+        unit_price_usd: of one piece; of an engine likewise.
         mean_length_m: of cables and fibres, 0 for others.
         power_status, price_status: trust in the figures.
+        unit_idle_w: of one piece without traffic.
+        length_class_m: of cables and fibres: the length to order, at least that of each; 0 for others.
     """
 
     part: str
@@ -36,10 +46,12 @@ class Item:
     mean_length_m: float
     power_status: str
     price_status: str
+    unit_idle_w: float
+    length_class_m: float
 
     @property
     def power_w(self) -> float:
-        """Of all pieces."""
+        """Of all pieces at full load."""
         return self.count * self.unit_power_w
 
     @property
@@ -47,100 +59,102 @@ class Item:
         """Of all pieces."""
         return self.count * self.unit_price_usd
 
-
-def bill_of_materials(fabric: Fabric, interconnect: Interconnect) -> tuple[Item, ...]:
-    """Everything the network is made of, in the order of its tiers."""
-    items: list[Item] = []
-    for number, tier in enumerate(fabric.tiers):
-        up = np.flatnonzero(fabric.links.tier == number)[::2]
-        if not is_scale_up(tier) and len(up):  # those are part of the server, not of the network
-            items += _links(tier, up, fabric, interconnect)
-    return (
-        *items,
-        *_switches(fabric, interconnect),
-        *_ocs(fabric, interconnect),
-        _nics(fabric, interconnect),
-    )
+    def mean_power_w(self, utilisation: float) -> float:
+        """Of all pieces, carrying this share of what they could on average."""
+        return self.count * (self.unit_idle_w + (self.unit_power_w - self.unit_idle_w) * utilisation)
 
 
-def _links(tier: str, up: Array, fabric: Fabric, interconnect: Interconnect) -> list[Item]:
-    """Cables, or modules and the fibre between them."""
-    ends, length_m = interconnect.ends(tier), float(fabric.links.length_m[up].mean())
-    lower, upper = ends.technologies
-    lower_node, upper_node = fabric.links.src[up], fabric.links.dst[up]
-    line_rate = float(fabric.links.capacity_bytes_per_s[up].max()) / constants().link_efficiency.typical
-    if tier in ("host_leaf", "host_ocs"):
-        lower_node = fabric.endpoint_host[lower_node]
-    if lower.form == "cable":
-        _, boxes = np.unique(np.stack([lower_node, upper_node]), axis=1, return_inverse=True)
-        count = _modules(lower, boxes.ravel(), line_rate)  # a cable joins two boxes
-        return [_item(ends.lower, "cable", tier, count, lower.power, lower.price, length_m, num_ends=2)]
-    counts = {ends.lower: _modules(lower, lower_node, line_rate)}
-    if tier not in OCS_TIERS:  # the other end of a link into an OCS is glass
-        counts[ends.upper] = counts.get(ends.upper, 0) + _modules(upper, upper_node, line_rate)
-    trunk = constants().fibre_trunk_price
-    return [
-        *(
-            _item(name, t.form, tier, counts[name], t.power, t.price)
-            for name, t in ends.by_name.items()
-            if name in counts
-        ),
-        Item("fibre trunk", "fibre", tier, len(up), 0.0, trunk.typical, length_m, trunk.status, trunk.status),
-    ]
+def bill_of_materials(
+    fabric: Fabric, interconnect: Interconnect, accelerator: Accelerator | None = None,
+    economics: Economics | None = None,
+) -> tuple[Item, ...]:  # fmt: skip
+    """Everything the network is made of, in the order of its tiers.
+
+    Args:
+        fabric: the network.
+        interconnect: what it is made of.
+        accelerator: needed where the interconnect names the technology of scale-up links.
+        economics: whose margin sets prices; None for the catalogue's prices.
+    """
+    link = accelerator.scale_up if accelerator else ""
+    return priced(count_pieces(fabric, interconnect, link), economics or Economics())
 
 
-def _modules(technology: Technology, node: Array, line_rate_bytes_per_s: float) -> int:
-    """Pieces that carry the links of every node, each node with its own."""
-    links = np.bincount(node)
-    ports = min(technology.rate.typical / line_rate_bytes_per_s * (1 + 1e-9), float(links.max(initial=1)))
-    return int(np.sum(-(-links // int(ports))))
+def priced(pieces: tuple[Pieces, ...], economics: Economics) -> tuple[Item, ...]:
+    """The pieces with the figures that the catalogue has now."""
+    return tuple(_item(piece, _unit(piece, economics)) for piece in pieces)
 
 
-def _item(
-    part: str,
-    kind: str,
-    tier: str,
-    count: int,
-    power: Figure,
-    price: Figure,
-    length_m: float = 0.0,
-    num_ends: int = 1,
-) -> Item:
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """Figures of one piece: watts, watts without traffic, dollars, and how far to trust them."""
+
+    power_w: float
+    idle_w: float
+    price_usd: float
+    power_status: str
+    price_status: str
+
+
+def _item(piece: Pieces, unit: _Unit) -> Item:
     return Item(
-        part, kind, tier, count, num_ends * power.typical, price.typical, length_m, power.status, price.status
+        piece.part, piece.kind, piece.tier, piece.count, unit.power_w, unit.price_usd, piece.mean_length_m,
+        unit.power_status, unit.price_status, unit.idle_w, piece.length_class_m,
     )  # fmt: skip
 
 
-def _switches(fabric: Fabric, interconnect: Interconnect) -> list[Item]:
-    entry = interconnect.switch_entry
-    counts = [(kind, int((fabric.node_kind == NODE_KINDS.index(kind)).sum())) for kind in PACKET_SWITCHES]
-    return [
-        _item(interconnect.switch, "switch", kind, count, entry.power, entry.price) for kind, count in counts if count
-    ]
+def _unit(piece: Pieces, economics: Economics) -> _Unit:
+    if piece.kind == "laser":
+        return _laser(piece, economics)
+    if piece.kind == "fibre":
+        trunk = constants().fibre_trunk_price
+        return _Unit(0.0, 0.0, trunk.typical, trunk.status, trunk.status)
+    if piece.kind == "switch":
+        entry = switch(piece.part)
+        return _plain(entry.power, entry.idle_power, entry.price)
+    if piece.kind == "nic":
+        return _plain(nic(piece.part).power, None, nic(piece.part).price)
+    if piece.kind == "ocs":
+        box = ocs(piece.part)
+        price = box.price_per_port.model_copy(update={"typical": box.price_per_port.typical * box.ports.typical})
+        return _plain(box.power, None, price)
+    return _link(technology(piece.part), economics)
 
 
-def _ocs(fabric: Fabric, interconnect: Interconnect) -> list[Item]:
-    """A port needs as many OCS ports as it has fibre pairs, so that many OCS switch in step; circulators halve them."""
-    count = int((fabric.node_kind == NODE_KINDS.index("ocs")).sum())
-    if not count:
-        return []
-    tier = next(name for name in OCS_TIERS if name in fabric.tiers)
-    entry, module = interconnect.ocs_entry, interconnect.ends(tier).technologies[0]
-    assert module.fibre_pairs is not None, "copper into an OCS is not buildable"
-    capacity = fabric.links.capacity_bytes_per_s[fabric.links.tier == fabric.tiers.index(tier)].max()
-    line_rate = float(capacity) / constants().link_efficiency.typical
-    pairs = int(np.ceil(module.fibre_pairs.typical * line_rate / module.rate.typical - 1e-9))
-    boxes = count * max(pairs, 1)
-    if interconnect.circulators:
-        boxes = -(-boxes // 2)
-    return [
-        Item(
-            interconnect.ocs, "ocs", tier, boxes, entry.power.typical,
-            entry.price_per_port.typical * entry.ports.typical, 0.0, entry.power.status, entry.price_per_port.status,
-        )
-    ]  # fmt: skip
+def _plain(power: Figure, idle: Figure | None, price: Figure) -> _Unit:
+    return _Unit(power.typical, (idle or power).typical, price.typical, power.status, price.status)
 
 
-def _nics(fabric: Fabric, interconnect: Interconnect) -> Item:
-    entry = interconnect.nic_entry
-    return _item(interconnect.nic, "nic", "host_leaf", fabric.num_endpoints, entry.power, entry.price)
+def _link(end: Technology, economics: Economics) -> _Unit:
+    """A cable with both its ends, a module, or an engine without its lasers."""
+    num_ends, price, laser_w, laser_usd = 2 if end.form == "cable" else 1, _price(end, economics), 0.0, 0.0
+    if end.external_laser is not None:
+        laser_w, laser_usd = _laser_share(end, price)
+    idle = end.idle_power or end.power
+    return _Unit(
+        num_ends * (end.power.typical - laser_w), max(num_ends * (idle.typical - laser_w), 0.0),
+        price.typical - laser_usd, end.power.status, price.status,
+    )  # fmt: skip
+
+
+def _price(end: Technology, economics: Economics) -> Figure:
+    """The catalogue's, or what the vendor pays with the margin that is asked for."""
+    if economics.vendor_margin_ratio is None or end.vendor_cost is None:
+        return end.price
+    price_usd = end.vendor_cost.typical / (1 - economics.vendor_margin_ratio)
+    return end.vendor_cost.model_copy(update={"typical": price_usd, "low": None, "high": None})
+
+
+def _laser(piece: Pieces, economics: Economics) -> _Unit:
+    """An external laser module: its share of the engines' figures. Light is on with and without traffic."""
+    entry, end = laser(piece.part), technology(piece.feeds)
+    power_w, price_usd = _laser_share(end, _price(end, economics))
+    ends = piece.num_ends / piece.count
+    return _Unit(ends * power_w, ends * power_w, ends * price_usd, entry.power.status, entry.price.status)
+
+
+def _laser_share(end: Technology, price: Figure) -> tuple[float, float]:
+    """(watts, dollars) of an end's figures that are of its external laser; never more than they are."""
+    assert end.external_laser is not None, "light comes from elsewhere"
+    entry, modules = laser(end.external_laser), lasers_per_end(end)
+    return min(modules * entry.power.typical, end.power.typical), min(modules * entry.price.typical, price.typical)

@@ -6,6 +6,7 @@ from cluster_sim.engine.problem import Finishes, run_problem
 from cluster_sim.engine.routes import Routes, route_collectives
 from cluster_sim.engine.simulation import Outcome, Simulation, alone_s, fusible
 from cluster_sim.engine.transport import TRANSPORTS, Transport
+from cluster_sim.engine.utilisation import mean_utilisation
 
 __all__ = [
     "PARTS",
@@ -20,6 +21,7 @@ __all__ = [
     "busiest_lane",
     "fusible",
     "hidden_switching_s",
+    "mean_utilisation",
     "route_collectives",
     "run_problem",
     "step_parts",

@@ -50,6 +50,21 @@ SUMMARY = pa.schema(
         column("rank", _INT, "1", "1 is best among equal job and line rate; null if not ok"),
         column("is_tie", pa.bool_(), "", "step time ties with the next better: energy, then cost decided"),
         column("unverified", _TEXT, "", "figures it rests on for which no source was retrieved"),
+        column("network_share_ratio", _FLOAT, "1", "power of the network over that of servers and network"),
+        column("facility_energy_j", _FLOAT, "J", "energy of servers, network and cooling per step"),
+        column("energy_per_token_j", _FLOAT, "J", "energy of servers, network and cooling per trained token"),
+        column("network_energy_per_token_j", _FLOAT, "J", "energy of the network per trained token, without cooling"),
+        column("cooling", _TEXT, "", "air, or liquid where something needs it"),
+        column("cooling_reason", _TEXT, "", "what needs liquid cooling"),
+        column("server_capex_usd", _FLOAT, "USD", "price of the servers"),
+        column("energy_usd_per_year", _FLOAT, "USD/year", "of servers, network and cooling, step after step"),
+        column("network_energy_usd_per_year", _FLOAT, "USD/year", "of the network and its cooling, step after step"),
+        column("network_usd_per_mtoken", _FLOAT, "USD", "network and its energy over the lifetime, per million tokens"),
+        column(
+            "cluster_usd_per_mtoken", _FLOAT, "USD", "servers, network, energy over the lifetime, per million tokens"
+        ),
+        column("supply_months", _FLOAT, "month", "of the known supply of the scarcest kind of module"),
+        column("earliest_year", _INT, "1", "year in which all parts can be had whose years are known"),
     ]
 )
 
@@ -131,7 +146,7 @@ BOM = pa.schema(
     [
         _SCENARIO,
         column("part", _TEXT, "", "name in the catalogue"),
-        column("kind", _TEXT, "", "cable, module, engine, switch, nic, ocs or fibre"),
+        column("kind", _TEXT, "", "cable, module, engine, laser, switch, nic, ocs or fibre"),
         column("tier", _TEXT, "", "where it is used"),
         column("count", _INT, "1", "pieces"),
         column("unit_power_w", _FLOAT, "W", "of one piece, all its ends"),
@@ -141,6 +156,18 @@ BOM = pa.schema(
         column("mean_length_m", _FLOAT, "m", "of cables and fibres; 0 for others"),
         column("power_status", _TEXT, "", "V1 V2 V3 sourced, D derived, M unverified"),
         column("price_status", _TEXT, "", "V1 V2 V3 sourced, D derived, M unverified"),
+        column("length_class_m", _FLOAT, "m", "of cables and fibres: the length to order; 0 for others"),
+        column("unit_idle_w", _FLOAT, "W", "of one piece without traffic, all its ends"),
+    ]
+)
+
+POWER = pa.schema(
+    [
+        _SCENARIO,
+        column("kind", _TEXT, "", "module, engine, laser, cable, switch, nic, ocs, scale_up, server or cooling"),
+        column("power_w", _FLOAT, "W", "of all, at full load"),
+        column("energy_j", _FLOAT, "J", "of all, in a step, as busy as their tiers are on average"),
+        column("share_ratio", _FLOAT, "1", "of the facility's power at full load"),
     ]
 )
 
@@ -279,6 +306,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "links": LINKS,
     "events": EVENTS,
     "bom": BOM,
+    "power": POWER,
     "uncertainty": UNCERTAINTY,
     "drivers": DRIVERS,
     "flows": FLOWS,

@@ -20,7 +20,7 @@ from cluster_sim.tables import Fabric
 Amounts = dict[str, float]
 
 #: Aspects that the links of a fabric show, and figures that move them.
-_LATENCY, _RATE, _CIRCUITS = "network latency", "network rate", "circuits"
+_NIC, _LATENCY, _RATE, _CIRCUITS = "NIC latency", "network latency", "network rate", "circuits"
 _INSIDE_LATENCY, _INSIDE_RATE = "scale-up latency", "scale-up rate"
 _MOVES = {
     "latency": _LATENCY, "propagation": _LATENCY, "fec_latency": _LATENCY, "link_efficiency": _RATE,
@@ -36,6 +36,8 @@ def aspect_of(figure: Uncertain, scenario: Scenario) -> str | None:
     """The aspect that a figure moves in a scenario; None where it sets no times."""
     if figure.section == "compute" or (figure.section == "accelerator" and figure.figure in _PEAKS):
         return figure.name
+    if figure.section == "nic":
+        return _NIC if figure.figure == "latency" else None
     if figure.section == "scale-up link":
         return {"latency": _INSIDE_LATENCY, "efficiency": _INSIDE_RATE}.get(figure.figure)
     if figure.entry == getattr(scenario.interconnect, "scale_up", None) and figure.figure in ("latency", "propagation"):
@@ -55,6 +57,8 @@ def amounts(
         figures: of the scenario.
     """
     found = _amounts_of_links(fabric)
+    found[_NIC] = scenario.interconnect.nic_entry.latency.typical
+    found[_LATENCY] -= found[_NIC]  # it is in the latency of links to accelerators, both ways
     for figure in figures:
         if aspect_of(figure, scenario) == figure.name:
             found[figure.name] = _slowness(figure, values.get(figure.key, figure.typical))

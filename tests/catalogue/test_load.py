@@ -11,8 +11,9 @@ from cluster_sim.core import UnknownNameError
 
 ENTRIES = [(section, name) for section in SECTIONS for name in entries(section)]
 LOOK_UP = {
-    "technology": catalogue.technology, "switch": catalogue.switch, "nic": catalogue.nic, "ocs": catalogue.ocs,
-    "scale-up link": catalogue.scale_up, "accelerator": catalogue.accelerator,
+    "technology": catalogue.technology, "laser": catalogue.laser, "switch": catalogue.switch, "nic": catalogue.nic,
+    "ocs": catalogue.ocs, "supply": catalogue.supply, "scale-up link": catalogue.scale_up,
+    "accelerator": catalogue.accelerator,
     "compute": catalogue.compute,
     **{name: entries(name).__getitem__ for name in SECTIONS if name.startswith("nccl ")},
 }  # fmt: skip

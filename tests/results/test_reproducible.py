@@ -25,7 +25,7 @@ def arrow_files(folder):
 def test_a_run_repeated_gives_the_same_bytes(tmp_path, backend):
     config = small_run(tmp_path, f"backend={backend}", "routing=ecmp")
     first, second = (arrow_files(simulate(config, tmp_path / name).folder) for name in "ab")
-    assert set(first) == {f"{t}.arrow" for t in ("summary", "tasks", "collectives", "links", "events", "bom")}
+    assert set(first) == {f"{t}.arrow" for t in ("summary", "tasks", "collectives", "links", "events", "bom", "power")}
     assert first == second
 
 
@@ -35,7 +35,7 @@ def test_a_comparison_does_not_depend_on_its_workers(tmp_path):
             (("one", 1), ("again", 1), ("two", 2))}  # fmt: skip
     files = {name: arrow_files(run.folder) for name, run in runs.items()}
     assert files["one"] == files["again"] == files["two"]
-    assert set(files["one"]) == {"summary.arrow", "events.arrow", "bom.arrow"}
+    assert set(files["one"]) == {"summary.arrow", "events.arrow", "bom.arrow", "power.arrow"}
 
 
 def test_another_seed_may_give_other_paths_but_the_same_summary_of_parts(tmp_path):

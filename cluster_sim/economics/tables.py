@@ -1,0 +1,31 @@
+"""What things cost and burn as tables of results."""
+
+import pyarrow as pa
+
+from cluster_sim.economics.bill import Item
+from cluster_sim.economics.energy import Burner
+from cluster_sim.results import table_of_rows
+
+_BILL = (
+    "part", "kind", "tier", "count", "unit_power_w", "unit_price_usd", "power_w", "price_usd", "mean_length_m",
+    "power_status", "price_status", "length_class_m", "unit_idle_w",
+)  # fmt: skip
+
+
+def bill_table(scenario: str, bill: tuple[Item, ...]) -> pa.Table:
+    """The bill of materials, a row for each part, tier and class of length."""
+    return table_of_rows(
+        "bom", [{"scenario": scenario, **{name: getattr(item, name) for name in _BILL}} for item in bill]
+    )
+
+
+def power_table(scenario: str, burners: tuple[Burner, ...]) -> pa.Table:
+    """Power and energy by kind of part."""
+    facility_w = sum(one.power_w for one in burners)
+    return table_of_rows("power", [
+        {
+            "scenario": scenario, "kind": one.kind, "power_w": one.power_w, "energy_j": one.energy_j,
+            "share_ratio": one.power_w / facility_w,
+        }
+        for one in burners
+    ])  # fmt: skip
