@@ -1,7 +1,7 @@
 """The whole story in one place: what happens between a configuration and its results."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -159,11 +159,8 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
 
 
 def _simulated(scenario: Scenario, backend: Backend, announce: Announce) -> "_Simulated":
-    interconnect, accelerator = scenario.interconnect, scenario.job.accelerator_entry
     announce("building the fabric")
-    built = scenario.topology.fabric(Equipment(scenario.num_endpoints, accelerator, interconnect))
-    fabric = scenario.failed_links.removed_from(built, stream(scenario.seed, "failed_links"))
-    fabric = scenario.slow_links.slowed_in(fabric, stream(scenario.seed, "slow_links"))
+    built, fabric = fabric_of(scenario)
     main = Wanted(scenario.job_name, scenario.job, scenario.placement)
     others = [Wanted(name, one.job, one.placement, one.steps) for name, one in scenario.neighbours.items()]
     jobs = plan_jobs(main, others, fabric, access_classes(built, fabric), scenario.seed)
@@ -173,20 +170,41 @@ def _simulated(scenario: Scenario, backend: Backend, announce: Announce) -> "_Si
     schedule = jobs.schedule(fusible(collectives, routes, backend))
     simulation = Simulation(schedule, routes, backend)
     outcome = simulation.run(lambda done: announce(f"simulating: {done:,} of {len(schedule):,} tasks"))
-    pieces = count_pieces(fabric, interconnect, accelerator.scale_up)
-    costs = economy(pieces, fabric.num_endpoints, accelerator, _work(scenario, routes, outcome), scenario.economics)
+    costs = economy_of(scenario, fabric, outcome.step_time_s, mean_utilisation(routes, outcome))
     return _Simulated(scenario, fabric, jobs, schedule, routes, outcome, costs)
 
 
-def _work(scenario: Scenario, routes: Routes, outcome: Outcome) -> Work:
-    """What the step got done, for which the cluster is paid."""
+def fabric_of(scenario: Scenario) -> tuple[Fabric, Fabric]:
+    """The fabric as built, and as it is with failed and slow links.
+
+    Raises:
+        NotBuildableError: it cannot be built.
+    """
+    equipment = Equipment(scenario.num_endpoints, scenario.job.accelerator_entry, scenario.interconnect)
+    built = scenario.topology.fabric(equipment)
+    fabric = scenario.failed_links.removed_from(built, stream(scenario.seed, "failed_links"))
+    return built, scenario.slow_links.slowed_in(fabric, stream(scenario.seed, "slow_links"))
+
+
+def economy_of(scenario: Scenario, fabric: Fabric, step_s: float, utilisation: Mapping[str, float]) -> Economy:
+    """What a scenario burns and costs.
+
+    Args:
+        scenario: what is simulated.
+        fabric: its own.
+        step_s: time of a step.
+        utilisation: by tier and kind of switch, what is carried on average over what could be, in [0, 1].
+    """
+    accelerator = scenario.job.accelerator_entry
     jobs = (scenario.job, *(neighbour.job for neighbour in scenario.neighbours.values()))
-    return Work(
-        step_s=outcome.step_time_s,
+    work = Work(
+        step_s=step_s,
         step_tokens=scenario.job.global_batch * scenario.job.model.sequence,
         cluster_ratio=scenario.job.accelerators / sum(job.accelerators for job in jobs),
-        utilisation=mean_utilisation(routes, outcome),
+        utilisation=utilisation,
     )
+    pieces = count_pieces(fabric, scenario.interconnect, accelerator.scale_up)
+    return economy(pieces, fabric.num_endpoints, accelerator, work, scenario.economics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +222,7 @@ class _Simulated:
 
 def _tables(done: _Simulated) -> dict[str, pa.Table]:
     name, costs = done.scenario.name, done.economy
-    tables = {"summary": _summary(done), "bom": bill_table(name, costs.account.bill), "events": _events(done)}
+    tables = {"summary": _summary(done), "bom": bill_table(name, costs), "events": _events(done)}
     tables["power"] = power_table(name, costs.burners)
     if done.scenario.record == "tasks":
         tables |= {"tasks": _tasks(done), "collectives": _collectives(done), "links": _links(done)}

@@ -158,6 +158,7 @@ BOM = pa.schema(
         column("price_status", _TEXT, "", "V1 V2 V3 sourced, D derived, M unverified"),
         column("length_class_m", _FLOAT, "m", "of cables and fibres: the length to order; 0 for others"),
         column("unit_idle_w", _FLOAT, "W", "of one piece without traffic, all its ends"),
+        column("utilisation_ratio", _FLOAT, "1", "of its tier, on average; null where it is not known"),
     ]
 )
 

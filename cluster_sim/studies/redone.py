@@ -3,14 +3,11 @@
 from dataclasses import dataclass
 
 from cluster_sim.catalogue import given
-from cluster_sim.config import Scenario
-from cluster_sim.core import NotBuildableError, stream
-from cluster_sim.economics import account
+from cluster_sim.core import NotBuildableError
+from cluster_sim.run import economy_of, fabric_of
 from cluster_sim.studies.draws import Values, given_values
-from cluster_sim.studies.response import Amounts, Response, amounts
+from cluster_sim.studies.response import Amounts, Response, amounts, slower
 from cluster_sim.studies.sampled import Changed, Option
-from cluster_sim.tables import Fabric
-from cluster_sim.topology import Equipment
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,30 +31,22 @@ class Redoing:
 
     def row(self, values: Values) -> Changed:
         """Columns that change with these figures; None where the scenario cannot be built with them."""
-        scenario = self.option.scenario
+        scenario, step_s = self.option.scenario, self.option.row["step_time_s"]
         with given(given_values(scenario, values)):
             try:
-                fabric = fabric_of(scenario)
+                _, fabric = fabric_of(scenario)
             except NotBuildableError:
                 return None
-            after = amounts(scenario, fabric, values, self.option.figures)
-            step_s = self.option.row["step_time_s"] + self.response.change_s(self.typical, after)
-            total = account(fabric, scenario.interconnect, scenario.job.accelerator_entry)
-        return {
-            "step_time_s": step_s, "network_power_w": total.network_power_w, "capex_usd": total.capex_usd,
-            "network_energy_j": total.network_power_w * step_s, "cluster_energy_j": total.cluster_power_w * step_s,
-        }  # fmt: skip
+            now = amounts(scenario, fabric, values, self.option.figures)
+            now_s = step_s + self.response.change_s(self.typical, now)
+            busy = {
+                tier: min(ratio * step_s / now_s * slower(tier, self.typical, now), 1.0)
+                for tier, ratio in self.option.utilisation.items()
+            }
+            return {"step_time_s": now_s, **economy_of(scenario, fabric, now_s, busy).columns}
 
 
 def amounts_with(option: Option, values: Values) -> Amounts:
     """How much there is of every aspect with these figures."""
     with given(given_values(option.scenario, values)):
-        return amounts(option.scenario, fabric_of(option.scenario), values, option.figures)
-
-
-def fabric_of(scenario: Scenario) -> Fabric:
-    """The fabric of a scenario, with the figures that hold now."""
-    equipment = Equipment(scenario.num_endpoints, scenario.job.accelerator_entry, scenario.interconnect)
-    built = scenario.topology.fabric(equipment)
-    fabric = scenario.failed_links.removed_from(built, stream(scenario.seed, "failed_links"))
-    return scenario.slow_links.slowed_in(fabric, stream(scenario.seed, "slow_links"))
+        return amounts(option.scenario, fabric_of(option.scenario)[1], values, option.figures)

@@ -14,7 +14,7 @@ import numpy as np
 
 from cluster_sim.config import Scenario
 from cluster_sim.studies.draws import Uncertain
-from cluster_sim.tables import Fabric
+from cluster_sim.tables import Fabric, is_scale_up
 
 #: How much there is of each aspect, by its name; times in s, the others as ``_slowness`` has them.
 Amounts = dict[str, float]
@@ -79,6 +79,12 @@ def _amounts_of_links(fabric: Fabric) -> Amounts:
         _LATENCY: float(mean_s[~inside].sum()), _RATE: per_byte_s[0], _INSIDE_LATENCY: float(mean_s[inside].sum()),
         _INSIDE_RATE: per_byte_s[1], _CIRCUITS: fabric.planner.switch_s if fabric.planner else 0.0,
     }  # fmt: skip
+
+
+def slower(tier: str, before: Amounts, after: Amounts) -> float:
+    """How many times as long a byte takes over the links of a tier, or into a kind of switch."""
+    rate = _INSIDE_RATE if is_scale_up(tier) else _RATE
+    return after[rate] / before[rate] if before[rate] else 1.0
 
 
 def _slowness(figure: Uncertain, value: float) -> float:

@@ -38,11 +38,13 @@ class Option:
         scenario: what it is.
         row: of the summary.
         figures: with ranges, of the catalogue's entries that it rests on.
+        utilisation: by tier and kind of switch, what is carried on average over what could be.
     """
 
     scenario: Scenario
     row: Row
     figures: tuple[Uncertain, ...]
+    utilisation: dict[str, float]
 
 
 #: Columns of the summary that figures change; None where the scenario cannot be built with them.

@@ -119,8 +119,12 @@ class _Trial:
 
 def _options(config: CompareConfig, tables: Mapping[str, pa.Table]) -> list[Option]:
     """What can be built and simulated with typical figures."""
+    utilisation: dict[str, dict[str, float]] = {}
+    for line in tables["bom"].select(["scenario", "tier", "utilisation_ratio"]).to_pylist() if "bom" in tables else ():
+        if line["utilisation_ratio"] is not None:
+            utilisation.setdefault(line["scenario"], {})[line["tier"]] = line["utilisation_ratio"]
     return [
-        Option(scenario, row, uncertain_figures(scenario))
+        Option(scenario, row, uncertain_figures(scenario), utilisation.get(scenario.name, {}))
         for scenario, row in zip(config.scenarios, tables["summary"].to_pylist(), strict=True)
         if row["status"] == "ok"
     ]
