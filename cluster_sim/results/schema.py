@@ -259,6 +259,8 @@ UNCERTAINTY = pa.schema(
         column("interconnect", _TEXT, "", "name of the interconnect option"),
         column("topology", _TEXT, "", "name of the topology"),
         column("line_rate_bytes_per_s", _FLOAT, "B/s", "line rate of an accelerator's port, per direction"),
+        column("group", _TEXT, "", "options that stand against each other"),
+        column("rank", _INT, "1", "with typical figures"),
         column("quantity", _TEXT, "", "column of the summary"),
         column("unit", _TEXT, "", "of the four that follow"),
         column("typical", _FLOAT, "unit", "with typical figures"),
@@ -275,8 +277,7 @@ UNCERTAINTY = pa.schema(
 
 DRIVERS = pa.schema(
     [
-        column("job", _TEXT, "", "name of the job"),
-        column("line_rate_bytes_per_s", _FLOAT, "B/s", "line rate of the first's port, per direction"),
+        column("group", _TEXT, "", "options that stand against each other"),
         column("first", _TEXT, "", "scenario that is first of its group with typical figures"),
         column("second", _TEXT, "", "scenario that is second"),
         column("figure", _TEXT, "", "entry of the catalogue and its figure"),

@@ -14,7 +14,7 @@ _ENDS = ("low", "high")
 
 
 def driver_rows(
-    group: Sequence[Sample], place: Array, ranking: Ranking, drawn: Mapping[tuple[str, str], Array]
+    name: str, group: Sequence[Sample], place: Array, ranking: Ranking, drawn: Mapping[tuple[str, str], Array]
 ) -> list[Row]:
     """Rows of the table ``drivers`` for options that stand against each other.
 
@@ -22,6 +22,7 @@ def driver_rows(
     that are first and second with typical figures; and a row ``rank`` if it changes any gap, or who is first.
 
     Args:
+        name: what they are called together.
         group: the options.
         place: float64[options, draws], of each in each draw.
         ranking: by which they stand against each other.
@@ -37,19 +38,17 @@ def driver_rows(
     for figure in figures:
         found = list(_gaps(first, second, figure, drawn[figure.key]))
         winners = [_winner(group, ranking, figure, end) for end in _ENDS]
-        if found or any(name != first.option.row["scenario"] for name in winners):
+        if found or any(winner != first.option.row["scenario"] for winner in winners):
             rest = dict(zip(("winner_low", "winner_high"), winners, strict=True))
             found.append({"quantity": "rank", "influence": _by_halves(at_first, drawn[figure.key]), **rest})
         common = _described(first, second, figure)
-        rows += [common | row for row in found]
+        rows += [{"group": name, **common, **row} for row in found]
     return rows
 
 
 def _described(first: Sample, second: Sample, figure: Uncertain) -> Row:
-    row = first.option.row
     return {
-        "job": row["job"], "line_rate_bytes_per_s": row["line_rate_bytes_per_s"], "first": row["scenario"],
-        "second": second.option.row["scenario"], "figure": figure.name, "status": figure.status, "low": figure.low,
+        "first": first.option.row["scenario"], "second": second.option.row["scenario"], "figure": figure.name, "status": figure.status, "low": figure.low,
         "typical": figure.typical, "high": figure.high, "figure_unit": figure.unit,
     }  # fmt: skip
 

@@ -1,10 +1,11 @@
-"""A row of the summary made anew with other figures, without simulating the step again."""
+"""A row of the summary made anew with other figures: without simulating the step again, or with."""
 
 from dataclasses import dataclass
 
+from cluster_sim.backend import BackendName, choose_backend
 from cluster_sim.catalogue import given
-from cluster_sim.core import NotBuildableError
-from cluster_sim.run import economy_of, fabric_of
+from cluster_sim.core import InputError, NotBuildableError, SimulationError
+from cluster_sim.run import economy_of, evaluate, fabric_of
 from cluster_sim.studies.draws import Values, given_values
 from cluster_sim.studies.response import Amounts, Response, amounts, slower
 from cluster_sim.studies.sampled import Changed, Option
@@ -44,6 +45,16 @@ class Redoing:
                 for tier, ratio in self.option.utilisation.items()
             }
             return {"step_time_s": now_s, **economy_of(scenario, fabric, now_s, busy).columns}
+
+
+def simulated(option: Option, values: Values, backend: BackendName) -> Changed:
+    """The same from a simulation with these figures; None where it cannot be built or simulated."""
+    scenario = option.scenario.model_copy(update={"catalogue": given_values(option.scenario, values)})
+    try:
+        row: Changed = evaluate(scenario, choose_backend(backend))["summary"].to_pylist()[0]
+    except (NotBuildableError, SimulationError, InputError, MemoryError):
+        return None
+    return row
 
 
 def amounts_with(option: Option, values: Values) -> Amounts:

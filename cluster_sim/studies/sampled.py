@@ -1,13 +1,15 @@
 """Samples of a comparison: what every option has in every draw, its place among the others, and its intervals."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from cluster_sim.config import Scenario
-from cluster_sim.studies.draws import Key, Uncertain
+from cluster_sim.core import bit_rate
+from cluster_sim.studies.draws import Key, Uncertain, uncertain_figures
 from cluster_sim.tables import Array
 
 Row = dict[str, Any]
@@ -28,6 +30,8 @@ _SHARES = (0.05, 0.5, 0.95)
 
 #: Gives (place, is tied) of each row of a summary.
 Ranking = Callable[[Sequence[Row]], list[tuple[int | None, bool]]]
+#: Gives what is equal for rows of a summary that stand against each other: the job, perhaps the line rate.
+Grouping = Callable[[Row], tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +49,24 @@ class Option:
     row: Row
     figures: tuple[Uncertain, ...]
     utilisation: dict[str, float]
+
+
+def options_of(scenarios: Sequence[Scenario], tables: Mapping[str, pa.Table]) -> list[Option]:
+    """Those that can be built and simulated with typical figures.
+
+    Args:
+        scenarios: of a comparison.
+        tables: its results: ``summary``, a row for each in their order, and ``bom``.
+    """
+    utilisation: dict[str, dict[str, float]] = {}
+    for line in tables["bom"].select(["scenario", "tier", "utilisation_ratio"]).to_pylist() if "bom" in tables else ():
+        if line["utilisation_ratio"] is not None:
+            utilisation.setdefault(line["scenario"], {})[line["tier"]] = line["utilisation_ratio"]
+    return [
+        Option(scenario, row, uncertain_figures(scenario), utilisation.get(scenario.name, {}))
+        for scenario, row in zip(scenarios, tables["summary"].to_pylist(), strict=True)
+        if row["status"] == "ok"
+    ]
 
 
 #: Columns of the summary that figures change; None where the scenario cannot be built with them.
@@ -95,18 +117,24 @@ def places(samples: Sequence[Sample], ranking: Ranking) -> Array:
     return found
 
 
-def interval_rows(samples: Sequence[Sample], place: Array, method: str) -> list[Row]:
+def group_name(group: tuple[Any, ...]) -> str:
+    """What options that stand against each other are called: ``moe-1t, 800G``."""
+    return ", ".join(part if isinstance(part, str) else bit_rate(part) for part in group)
+
+
+def interval_rows(samples: Sequence[Sample], place: Array, method: str, grouping: Grouping) -> list[Row]:
     """Rows of the table ``uncertainty``: intervals of every quantity, and how the option does among the others.
 
     Args:
         samples: of all options.
         place: float64[samples, draws], as ``places`` has it.
         method: how step times were found.
+        grouping: which options stand against each other.
     """
+    names = ("scenario", "job", "interconnect", "topology", "line_rate_bytes_per_s", "rank")
     return [
         {
-            **{name: sample.option.row[name] for name in ("scenario", "job", "interconnect", "topology")},
-            "line_rate_bytes_per_s": sample.option.row["line_rate_bytes_per_s"],
+            **{name: sample.option.row[name] for name in names}, "group": group_name(grouping(sample.option.row)),
             "quantity": quantity, "unit": unit, "typical": sample.option.row[quantity],
             **_interval(sample.values(quantity)),
             **_standing(mine), "draws": len(mine), "method": method,

@@ -14,17 +14,16 @@ from typing import Any, TypeVar
 import pyarrow as pa
 from pydantic import Field
 
-from cluster_sim.backend import BackendName, choose_backend
+from cluster_sim.backend import BackendName
 from cluster_sim.config import CompareConfig
-from cluster_sim.core import InputError, NotBuildableError, SimulationError, Spec
+from cluster_sim.core import SimulationError, Spec
 from cluster_sim.results import table_of_rows
-from cluster_sim.run import evaluate
-from cluster_sim.studies.draws import Values, draws, given_values, uncertain_figures
+from cluster_sim.studies.draws import Values, draws
 from cluster_sim.studies.drivers import driver_rows
 from cluster_sim.studies.ranking import groups_of, rank
-from cluster_sim.studies.redone import Redoing, amounts_with
+from cluster_sim.studies.redone import Redoing, amounts_with, simulated
 from cluster_sim.studies.response import Probe, Response, alike, probes
-from cluster_sim.studies.sampled import Changed, Option, Row, Sample, interval_rows, places
+from cluster_sim.studies.sampled import Changed, Option, Sample, group_name, interval_rows, options_of, places
 from cluster_sim.studies.workers import Workers
 
 T = TypeVar("T")
@@ -69,17 +68,17 @@ def uncertainty(
     Raises:
         SimulationError: a step cannot be simulated with a figure at its low or high end.
     """
-    options = _options(config, tables)
+    options = options_of(config.scenarios, tables)
     with Workers(workers) as pool:
         work = _Work(pool, backend, progress)
         responses = _responses(options, _switching(tables), work)
         items = [(option, responses[alike(option.scenario)]) for option in options]
         samples = list(work.done(partial(_sample, sampling=sampling, seed=config.seed), items, "draws"))
         trials = _trials(samples, sampling, config.seed)
-        simulated = work.simulated([(one.option, one.values) for one in trials], "draws, simulated")
-    errors = [_error(samples[one.sample].drawn[one.draw], row) for one, row in zip(trials, simulated, strict=True)]
+        rows = work.simulated([(one.option, one.values) for one in trials], "draws, simulated")
+    errors = [_error(samples[one.sample].drawn[one.draw], row) for one, row in zip(trials, rows, strict=True)]
     if sampling.resimulate:
-        drawn = iter(simulated)
+        drawn = iter(rows)
         samples = [replace(sample, drawn=tuple(islice(drawn, sampling.num))) for sample in samples]
     notes = {
         "draws": sampling.num, "method": _method(sampling), "draws_simulated": len(trials),
@@ -115,19 +114,6 @@ class _Trial:
     draw: int
     option: Option
     values: Values
-
-
-def _options(config: CompareConfig, tables: Mapping[str, pa.Table]) -> list[Option]:
-    """What can be built and simulated with typical figures."""
-    utilisation: dict[str, dict[str, float]] = {}
-    for line in tables["bom"].select(["scenario", "tier", "utilisation_ratio"]).to_pylist() if "bom" in tables else ():
-        if line["utilisation_ratio"] is not None:
-            utilisation.setdefault(line["scenario"], {})[line["tier"]] = line["utilisation_ratio"]
-    return [
-        Option(scenario, row, uncertain_figures(scenario), utilisation.get(scenario.name, {}))
-        for scenario, row in zip(config.scenarios, tables["summary"].to_pylist(), strict=True)
-        if row["status"] == "ok"
-    ]
 
 
 def _switching(tables: Mapping[str, pa.Table]) -> frozenset[str]:
@@ -184,13 +170,7 @@ def _trials(samples: Sequence[Sample], sampling: Sampling, seed: int) -> list[_T
 
 
 def _simulated(item: tuple[Option, Values], backend: BackendName) -> Changed:
-    option, values = item
-    scenario = option.scenario.model_copy(update={"catalogue": given_values(option.scenario, values)})
-    try:
-        row: Row = evaluate(scenario, choose_backend(backend))["summary"].to_pylist()[0]
-    except (NotBuildableError, SimulationError, InputError, MemoryError):
-        return None
-    return row
+    return simulated(*item, backend)
 
 
 def _error(redone: Changed, simulated: Changed) -> float | None:
