@@ -3,7 +3,7 @@
 from rich.console import Console
 
 #: Wide enough for every table; a file or a pipe has no width of its own.
-_WIDTH = 150
+_WIDTH = 160
 
 
 def table_console() -> Console:

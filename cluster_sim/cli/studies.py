@@ -58,8 +58,8 @@ def run_comparison(
             lambda num, _, name: bar.update(task, completed=num, description=name),
         )
     rows = done.summary.to_pylist()
-    draw_comparison(rows, done.folder)
-    print_run(done, ranking(rows, config.tie_ratio), quiet, as_json)
+    draw_comparison(rows, done.folder, by=config.rank)
+    print_run(done, ranking(rows, config.tie_ratio, config.rank), quiet, as_json)
 
 
 def _read(path: Path, where: Where, settings: tuple[str, ...], overrides: dict[str, Any]) -> RunConfig | CompareConfig:

@@ -7,7 +7,9 @@ from pydantic import Field, SerializeAsAny, model_validator
 from cluster_sim.backend import BackendName
 from cluster_sim.catalogue import Given, Interconnect
 from cluster_sim.config.neighbours import Neighbour, PlacementName, misplaced
-from cluster_sim.core import Ratio, Spec, one_of, raise_problems
+from cluster_sim.config.rank import CRITERIA, Rank
+from cluster_sim.config.scaled import Batch, job_at, scaled
+from cluster_sim.core import InputError, Problem, Ratio, Spec, one_of, raise_problems
 from cluster_sim.economics import Economics
 from cluster_sim.routing import ROUTINGS, Routing, Spray
 from cluster_sim.topology import TOPOLOGIES, FailedLinks, SlowLinks, Topology
@@ -83,11 +85,64 @@ class RunConfig(Common):
 
 
 class Comparison(Spec):
-    """Everything that is combined with everything, by name."""
+    """Everything that is combined with everything, by name.
+
+    Attributes:
+        jobs: what is trained.
+        interconnects: what carries it.
+        topologies: how it is joined.
+        accelerators: sizes at which every job is simulated, ascending, by more or fewer data-parallel replicas; none
+            for each job as it is.
+        batch: of jobs at these sizes: as many sequences to each replica (``proportional``, weak scaling; the default),
+            or as many in all (``fixed``, strong scaling).
+        most_exposed_ratio: share of a step that may go by waiting for communication where a network is enough; 10 %
+            by default.
+    """
 
     jobs: dict[Name, Job] = Field(min_length=1)
     interconnects: dict[Name, Interconnect] = Field(min_length=1)
     topologies: dict[Name, AnyTopology] = Field(min_length=1)
+    accelerators: tuple[int, ...] = ()
+    batch: Batch | None = None
+    most_exposed_ratio: Ratio | None = Field(None, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _scales(self) -> "Comparison":
+        problems: list[Problem] = []
+        if not self.accelerators:
+            problems += [
+                ((key,), "is of sizes of jobs, and 'accelerators' gives none; leave it out")
+                for key, value in (("batch", self.batch), ("most_exposed", self.most_exposed_ratio))
+                if value is not None
+            ]
+        elif sorted(set(self.accelerators)) != list(self.accelerators) or self.accelerators[0] < 1:
+            told = ", ".join(map(str, self.accelerators))
+            problems.append((("accelerators",), f"expected numbers from 1 up, ascending, each once; got {told}"))
+        else:
+            problems += self._unscalable()
+        raise_problems("Comparison", problems)
+        return self
+
+    def _unscalable(self) -> list[Problem]:
+        problems: list[Problem] = []
+        for name, job in self.jobs.items():
+            for size in self.accelerators:
+                try:
+                    scaled(job, size, self.batch or "proportional")
+                except InputError as error:
+                    problems.append((("accelerators",), f"{name} cannot have {size}: {error}"))
+        return problems
+
+    @property
+    def all_jobs(self) -> dict[str, Job]:
+        """Every job at every size, by what it is called."""
+        if not self.accelerators:
+            return dict(self.jobs)
+        return {
+            job_at(name, size): scaled(job, size, self.batch or "proportional")
+            for name, job in self.jobs.items()
+            for size in self.accelerators
+        }
 
 
 class CompareConfig(Common):
@@ -95,37 +150,49 @@ class CompareConfig(Common):
 
     Attributes:
         compare: what is combined.
-        tie_ratio: step times within this share of the best of a group are a tie, decided by energy, then cost.
+        tie_ratio: step times, or what else the ranking is by, within this share of the best of a group are a tie.
+        rank: what the ranking is by, and which options stand against each other.
     """
 
     compare: Comparison
     tie_ratio: Ratio = Field(0.001, ge=0, lt=1)
+    rank: Rank = Rank()
 
     @model_validator(mode="after")
     def _finds_room(self) -> "CompareConfig":
         found = [
             problem
-            for job in self.compare.jobs.values()
+            for job in self.compare.all_jobs.values()
             for problem in misplaced(job, self.neighbours, self.cluster_accelerators)
         ]
-        raise_problems("CompareConfig", found)
+        raise_problems("CompareConfig", list(dict.fromkeys(found)))
+        return self
+
+    @model_validator(mode="after")
+    def _ranks_by_what_there_is(self) -> "CompareConfig":
+        raise_problems("CompareConfig", [
+            (("rank", *place), f"there is no {CRITERIA[name].words} without the key {key}; give it, or rank by "
+             "something else")
+            for name, place, key in self.rank.needs
+            if not _has(self, key)
+        ])  # fmt: skip
         return self
 
     @property
     def scenarios(self) -> tuple["Scenario", ...]:
         """All combinations, jobs outermost."""
-        common = {name: getattr(self, name) for name in Common.model_fields}
+        common, jobs = {name: getattr(self, name) for name in Common.model_fields}, self.compare.all_jobs
         return tuple(
             Scenario(
                 **common,
                 job_name=job,
                 interconnect_name=interconnect,
                 topology_name=topology,
-                job=self.compare.jobs[job],
+                job=jobs[job],
                 interconnect=self.compare.interconnects[interconnect],
                 topology=self.compare.topologies[topology],
             )
-            for job in self.compare.jobs
+            for job in jobs
             for topology in self.compare.topologies
             for interconnect in self.compare.interconnects
         )
@@ -151,6 +218,14 @@ class Scenario(Common):
     def name(self) -> str:
         """``job / interconnect / topology``."""
         return f"{self.job_name} / {self.interconnect_name} / {self.topology_name}"
+
+
+def _has(config: Spec, key: str) -> bool:
+    """Whether a configuration gives what ``key``, a path, names: something other than nothing and 0."""
+    value: object = config
+    for part in key.split("."):
+        value = getattr(value, part, None)
+    return bool(value)
 
 
 def _kind(topology: Topology) -> str:

@@ -6,8 +6,9 @@ from cluster_sim.reports.fabric import fabric_table, findings
 from cluster_sim.reports.figure import draw_comparison
 from cluster_sim.reports.pipeline import draw_pipeline, pipeline_figure
 from cluster_sim.reports.plans import plans
+from cluster_sim.reports.ranking import ranking
 from cluster_sim.reports.step_errors import step_errors
-from cluster_sim.reports.table import ranking, step
+from cluster_sim.reports.table import step
 from cluster_sim.reports.text import engineering, percent, seconds
 
 __all__ = [

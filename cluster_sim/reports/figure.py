@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cluster_sim.config import Rank
 from cluster_sim.core import bit_rate
 
 Row = Mapping[str, Any]
@@ -26,13 +27,16 @@ _PARTS = (
 )
 
 
-def draw_comparison(rows: Sequence[Row], folder: Path, name: str = "comparison") -> tuple[Path, Path]:
-    """Write ``NAME.png`` and ``NAME.svg``: a row of panels per job and line rate.
+def draw_comparison(
+    rows: Sequence[Row], folder: Path, name: str = "comparison", by: Rank | None = None
+) -> tuple[Path, Path]:
+    """Write ``NAME.png`` and ``NAME.svg``: a row of panels for each group that is ranked, its job and line rate.
 
     Args:
-        rows: the summary, as mappings; rows that are not ok are left out.
+        rows: the summary, as mappings; rows that are not ok are left out, and those without a rank come last.
         folder: where the files go.
         name: of the files, without ending.
+        by: what the ranking is by; None for step time.
 
     Returns:
         The two paths.
@@ -44,17 +48,16 @@ def draw_comparison(rows: Sequence[Row], folder: Path, name: str = "comparison")
 
     ok = [row for row in rows if row["status"] == "ok"]
     parts = [part for part in _PARTS if any(row[part[1]] > _SEEN * row["step_time_s"] for row in ok)]
-    keys = list(dict.fromkeys((row["job"], row["line_rate_bytes_per_s"]) for row in ok))
-    groups = [[row for row in ok if (row["job"], row["line_rate_bytes_per_s"]) == key] for key in keys]
+    group_of = (by or Rank()).group
+    groups = [[row for row in ok if group_of(row) == key] for key in dict.fromkeys(map(group_of, ok))]
     heights = [len(group) + 2.2 for group in groups] or [3.0]
     with mpl.rc_context({"svg.hashsalt": "cluster_sim", "font.size": 8, "text.parse_math": False}):
         figure, axes = plt.subplots(
             max(len(groups), 1), 3, figsize=(13, 0.24 * sum(heights) + 1.2), squeeze=False, layout="constrained",
             gridspec_kw={"width_ratios": (3, 1, 1), "height_ratios": heights},
         )  # fmt: skip
-        for (job, rate), group, line in zip(keys, groups, axes, strict=False):
-            title = f"{job}, {bit_rate(rate)} per accelerator"
-            _draw_group(line, title, sorted(group, key=lambda row: row["rank"]), parts)
+        for group, line in zip(groups, axes, strict=False):
+            _draw_group(line, _title(group, by or Rank()), sorted(group, key=_place), parts)
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=max(len(parts), 1), frameon=False)
         png, svg = folder / f"{name}.png", folder / f"{name}.svg"
@@ -64,11 +67,24 @@ def draw_comparison(rows: Sequence[Row], folder: Path, name: str = "comparison")
     return png, svg
 
 
+def _title(group: Sequence[Row], by: Rank) -> str:
+    rates = " and ".join(dict.fromkeys(bit_rate(row["line_rate_bytes_per_s"]) for row in group))
+    return f"{group[0]['job']}, {rates} per accelerator, by {by.words}"
+
+
+def _place(row: Row) -> float:
+    return float("inf") if row["rank"] is None else float(row["rank"])
+
+
+def _name(row: Row) -> str:
+    place = "-" if row["rank"] is None else f"{'=' if row['is_tie'] else ''}{row['rank']}"
+    return f"{place}  {row['interconnect']} · {row['topology']}"
+
+
 def _draw_group(axes: Any, title: str, group: Sequence[Row], parts: Sequence[Part]) -> None:
-    names = [f"{'=' if row['is_tie'] else ''}{row['rank']}  {row['interconnect']} · {row['topology']}" for row in group]
     position = range(len(group))
     _draw_parts(axes[0], group, parts)
-    axes[0].set_yticks(position, names)
+    axes[0].set_yticks(position, [_name(row) for row in group])
     axes[0].set_title(title, loc="left", fontweight="bold")
     axes[0].set_xlabel("step time (s)")
     for panel, column, scale, label in (

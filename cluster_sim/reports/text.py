@@ -23,9 +23,9 @@ def seconds(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f} s"
 
 
-def percent(value: float | None) -> str:
+def percent(value: float | None, digits: int = 1) -> str:
     """``43.1 %``."""
-    return "-" if value is None else f"{100 * value:.1f} %"
+    return "-" if value is None else f"{100 * value:.{digits}f} %"
 
 
 def plural(kind: str, num: int) -> str:

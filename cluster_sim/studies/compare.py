@@ -8,11 +8,12 @@ from pathlib import Path
 import pyarrow as pa
 
 from cluster_sim.backend import BackendName, choose_backend
-from cluster_sim.config import CompareConfig, Scenario
+from cluster_sim.config import CompareConfig, Rank, Scenario
 from cluster_sim.core import InputError, NotBuildableError, SimulationError
 from cluster_sim.results import SCHEMAS, Recorder, Run, claim_folder, provenance, table_of_rows
 from cluster_sim.run import evaluate, identity
-from cluster_sim.studies.ranking import rank
+from cluster_sim.studies.pareto import pareto
+from cluster_sim.studies.ranking import rank, scores
 from cluster_sim.studies.workers import side_by_side
 
 Tables = dict[str, pa.Table]
@@ -49,7 +50,7 @@ def compare(
             results.append(tables)
             walls_s[scenarios[number].name] = round(wall_s, 3)
             progress(number + 1, len(scenarios), scenarios[number].name)
-        for table_name, table in _ranked(_joined(results), config.tie_ratio).items():
+        for table_name, table in _ranked(_joined(results), config.tie_ratio, config.rank).items():
             recorder.write(table_name, table)
         recorder.note(
             config=config.model_dump(mode="json"), seed=config.seed, backend=backend.name, backend_reason=backend.why,
@@ -82,11 +83,11 @@ def _joined(results: list[Tables]) -> Tables:
     }
 
 
-def _ranked(tables: Tables, tie_ratio: float) -> Tables:
+def _ranked(tables: Tables, tie_ratio: float, by: Rank) -> Tables:
     rows = tables["summary"].to_pylist()
-    places = rank(rows, tie_ratio)
+    places, times_best, fronts = rank(rows, tie_ratio, by), scores(rows, by), pareto(rows, tie_ratio, by)
     ranked = [
-        row | {"rank": place, "is_tie": is_tie if place else None}
-        for row, (place, is_tie) in zip(rows, places, strict=True)
+        row | {"rank": place, "is_tie": is_tie if place else None, "score_ratio": score, **front}
+        for row, (place, is_tie), score, front in zip(rows, places, times_best, fronts, strict=True)
     ]
     return tables | {"summary": table_of_rows("summary", ranked)}

@@ -2,6 +2,7 @@ import xml.etree.ElementTree
 
 import pytest
 
+from cluster_sim.config import Rank
 from cluster_sim.reports import draw_comparison
 
 
@@ -42,3 +43,15 @@ def test_plotting_changes_no_settings_of_the_caller(rows, tmp_path):
     before = mpl.rcParams["font.size"], mpl.rcParams["svg.hashsalt"]
     draw_comparison(rows, tmp_path)
     assert (mpl.rcParams["font.size"], mpl.rcParams["svg.hashsalt"]) == before
+
+
+def test_options_without_a_rank_are_drawn_last(make_row, tmp_path):
+    rows = [make_row("lpo", rank=None, is_tie=None), make_row("dsp")]
+    text = draw_comparison(rows, tmp_path, by=Rank(by="goodput"))[1].read_text()
+    assert text.index("1  dsp") < text.index("-  lpo")
+    assert "by goodput" in text
+
+
+def test_line_rates_that_are_ranked_together_share_a_panel(make_row, tmp_path):
+    rows = [make_row("dsp"), make_row("dsp2", line_rate_bytes_per_s=2e11)]
+    assert "job, 800G and 1.6T" in draw_comparison(rows, tmp_path, by=Rank(across="line_rates"))[1].read_text()
