@@ -5,13 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Group, RenderableType
 
 from cluster_sim.cli.console import table_console
 from cluster_sim.cli.humans import Where
 from cluster_sim.cli.progress import progress_bar
 from cluster_sim.config import CompareConfig, RunConfig, read_config, read_whole
 from cluster_sim.core import ConfigError
-from cluster_sim.reports import draw_comparison, draw_pipeline, ranking, step
+from cluster_sim.reports import draw_comparison, draw_pipeline, draw_uncertainty, ranking, step
+from cluster_sim.reports import uncertainty as intervals
 from cluster_sim.results import Run
 
 
@@ -39,10 +41,13 @@ def run_one(
 
 def run_comparison(
     path: Path, where: Where, settings: tuple[str, ...], output: Path | None, overwrite: bool, quiet: bool,
-    as_json: bool, workers: int | None, force: bool, **overrides: Any,
+    as_json: bool, workers: int | None, force: bool, uncertainty: int | None, resimulate: bool, **overrides: Any,
 ) -> None:  # fmt: skip
     """``cluster-sim compare``."""
-    from cluster_sim.studies import compare
+    from cluster_sim.studies import Sampling, compare
+
+    if resimulate and not uncertainty:
+        raise click.UsageError("--resimulate is for draws; say how many with --uncertainty N")
 
     config = _read(path, where, _forced(path, settings, force), overrides)
     if not isinstance(config, CompareConfig):
@@ -55,11 +60,22 @@ def run_comparison(
             output,
             overwrite,
             workers,
-            lambda num, _, name: bar.update(task, completed=num, description=name),
+            lambda num, total, name: bar.update(task, completed=num, total=total, description=name),
+            Sampling(num=uncertainty, resimulate=resimulate) if uncertainty else None,
         )
     rows = done.summary.to_pylist()
     draw_comparison(rows, done.folder, by=config.rank)
-    print_run(done, ranking(rows, config.tie_ratio, config.rank), quiet, as_json)
+    table: RenderableType = ranking(rows, config.tie_ratio, config.rank)
+    if uncertainty:
+        table = Group(table, _uncertain(done))
+    print_run(done, table, quiet, as_json)
+
+
+def _uncertain(done: Run) -> RenderableType:
+    """Intervals of a comparison, drawn and as a table."""
+    rows, drivers = (done.tables[name].to_pylist() for name in ("uncertainty", "drivers"))
+    draw_uncertainty(rows, done.folder)
+    return intervals(rows, drivers, done.manifest["uncertainty"])
 
 
 def _read(path: Path, where: Where, settings: tuple[str, ...], overrides: dict[str, Any]) -> RunConfig | CompareConfig:
@@ -85,7 +101,8 @@ def _forced(path: Path, settings: tuple[str, ...], force: bool) -> tuple[str, ..
 def print_run(done: Run, table: Any, quiet: bool, as_json: bool) -> None:
     """A table and where the results are, or one JSON line."""
     if as_json:
-        click.echo(json.dumps({"folder": str(done.folder), "summary": done.summary.to_pylist()}))
+        more = {name: done.tables[name].to_pylist() for name in ("uncertainty", "drivers") if name in done.tables}
+        click.echo(json.dumps({"folder": str(done.folder), "summary": done.summary.to_pylist(), **more}))
     elif not quiet:
         console = table_console()
         console.print(table)

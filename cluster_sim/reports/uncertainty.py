@@ -10,7 +10,6 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-
 Row = Mapping[str, Any]
 
 #: Quantities that are shown: heading, scale, digits after the point.
@@ -132,8 +131,8 @@ def _option(scenario: str) -> str:
 
 def _notes(notes: Row) -> list[Text]:
     told = [
-        "Every figure with a range is drawn between low and high, most often near typical (triangular), each by itself; "
-        "a draw holds for all options. Places are by the ranking in use.",
+        "Every figure with a range is drawn between low and high, most often near typical (triangular), each by "
+        "itself; a draw holds for all options. Places are by the ranking in use.",
     ]
     if notes["method"] == "simulated":
         told.append("Step times: every option was simulated in every draw.")

@@ -7,11 +7,13 @@ from cluster_sim.studies.measured_steps import is_table_of_steps
 from cluster_sim.studies.plan import plan
 from cluster_sim.studies.plan_reasons import NoPlanError
 from cluster_sim.studies.ranking import rank
+from cluster_sim.studies.uncertainty import Sampling
 from cluster_sim.studies.verify import error_summary, verify
 from cluster_sim.studies.verify_steps import step_error_summary, verify_steps
 
 __all__ = [
     "NoPlanError",
+    "Sampling",
     "calibrate",
     "calibrate_steps",
     "calibrate_table",

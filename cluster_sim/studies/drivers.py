@@ -48,8 +48,9 @@ def driver_rows(
 
 def _described(first: Sample, second: Sample, figure: Uncertain) -> Row:
     return {
-        "first": first.option.row["scenario"], "second": second.option.row["scenario"], "figure": figure.name, "status": figure.status, "low": figure.low,
-        "typical": figure.typical, "high": figure.high, "figure_unit": figure.unit,
+        "first": first.option.row["scenario"], "second": second.option.row["scenario"],
+        "figure": figure.name, "status": figure.status, "figure_unit": figure.unit,
+        "low": figure.low, "typical": figure.typical, "high": figure.high,
     }  # fmt: skip
 
 

@@ -31,7 +31,7 @@ _SHARES = (0.05, 0.5, 0.95)
 #: Gives (place, is tied) of each row of a summary.
 Ranking = Callable[[Sequence[Row]], list[tuple[int | None, bool]]]
 #: Gives what is equal for rows of a summary that stand against each other: the job, perhaps the line rate.
-Grouping = Callable[[Row], tuple[Any, ...]]
+Grouping = Callable[[Mapping[str, Any]], tuple[Any, ...]]
 
 
 @dataclass(frozen=True, slots=True)

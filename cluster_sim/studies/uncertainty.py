@@ -185,16 +185,16 @@ def _method(sampling: Sampling) -> str:
 
 
 def _tables(config: CompareConfig, samples: Sequence[Sample], sampling: Sampling) -> Tables:
-    ranking = partial(rank, tie_ratio=config.tie_ratio)
+    ranking = partial(rank, tie_ratio=config.tie_ratio, by=config.rank)
     place = places(samples, ranking)
     figures = {figure.key: figure for sample in samples for figure in sample.option.figures}
     drawn = {key: figure.drawn(sampling.num, config.seed) for key, figure in figures.items()}
     drivers = [
         row
-        for members in groups_of([sample.option.row for sample in samples]).values()
-        for row in driver_rows([samples[number] for number in members], place[members], ranking, drawn)
+        for group, members in groups_of([sample.option.row for sample in samples], config.rank).items()
+        for row in driver_rows(
+            group_name(group), [samples[number] for number in members], place[members], ranking, drawn
+        )
     ]
-    return {
-        "uncertainty": table_of_rows("uncertainty", interval_rows(samples, place, _method(sampling))),
-        "drivers": table_of_rows("drivers", drivers),
-    }
+    intervals = interval_rows(samples, place, _method(sampling), config.rank.group)
+    return {"uncertainty": table_of_rows("uncertainty", intervals), "drivers": table_of_rows("drivers", drivers)}
