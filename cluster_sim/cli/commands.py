@@ -84,7 +84,7 @@ def run(config: Path, **options: Any) -> None:
     metavar="N",
     help="Draw the catalogue's figures N times between low and high: intervals, and how often each option wins.",
 )
-@click.option("--resimulate", is_flag=True, help="Simulate every option in every draw; by default few are, see below.")
+@click.option("--resimulate", is_flag=True, help="Simulate every option in every draw of --uncertainty.")
 @_WORKERS
 @_FORCE
 @_common

@@ -12,14 +12,14 @@ from rich.text import Text
 
 Row = Mapping[str, Any]
 
-#: Quantities that are shown: heading, scale, digits after the point.
+#: Quantities that are shown: heading, scale, digits of the largest.
 SHOWN = {
-    "step_time_s": ("step s", 1.0, 4),
-    "network_energy_j": ("net MJ/step", 1e6, 2),
-    "facility_energy_j": ("facility MJ/step", 1e6, 1),
-    "capex_usd": ("net MUSD", 1e6, 1),
-    "cluster_usd_per_mtoken": ("USD/Mtoken", 1.0, 3),
-    "goodput_ratio": ("goodput %", 0.01, 1),
+    "step_time_s": ("step s", 1.0, 5),
+    "network_energy_j": ("net MJ/step", 1e6, 3),
+    "facility_energy_j": ("facility MJ/step", 1e6, 4),
+    "capex_usd": ("net MUSD", 1e6, 3),
+    "cluster_usd_per_mtoken": ("USD/Mtoken", 1.0, 4),
+    "goodput_ratio": ("goodput %", 0.01, 3),
 }
 #: Figures named in a line.
 _NAMED = 5
@@ -53,6 +53,7 @@ def groups(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 def _table(group: Sequence[Row], notes: Row) -> Table:
     shown = [name for name in SHOWN if any(row["quantity"] == name for row in group)]
+    digits = {name: _digits(name, group) for name in shown}
     title = Text(f"{group[0]['group']}: {notes['draws']:,} draws of the catalogue's figures, 5 to 95 % of them")
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1, 0, 0))
     for name in ("#", "interconnect", "topology"):
@@ -65,7 +66,7 @@ def _table(group: Sequence[Row], notes: Row) -> Table:
         table.add_row(
             str(rank), escape(any_row["interconnect"]), escape(any_row["topology"]), _wins(any_row),
             "-" if any_row["mean_rank"] is None else f"{any_row['mean_rank']:.1f}",
-            *(_interval(mine[name]) if name in mine else "-" for name in shown),
+            *(_interval(mine[name], digits[name]) if name in mine else "-" for name in shown),
         )  # fmt: skip
     return table
 
@@ -76,8 +77,15 @@ def _wins(row: Row) -> str:
     return told if row["buildable_ratio"] == 1 else f"{told} (buildable {100 * row['buildable_ratio']:.0f})"
 
 
-def _interval(row: Row) -> str:
-    _, scale, digits = SHOWN[row["quantity"]]
+def _digits(quantity: str, group: Sequence[Row]) -> int:
+    """Digits after the point with which the largest value of a group has as many in all as are shown."""
+    _, scale, digits = SHOWN[quantity]
+    largest = max((row["high"] or 0.0 for row in group if row["quantity"] == quantity), default=0.0) / scale
+    return max(digits - 1 - math.floor(math.log10(largest)), 0) if largest else 0
+
+
+def _interval(row: Row, digits: int) -> str:
+    _, scale, _ = SHOWN[row["quantity"]]
     if row["low"] is None:
         return "-"
     return f"{row['low'] / scale:.{digits}f} to {row['high'] / scale:.{digits}f}"

@@ -65,8 +65,8 @@ def _gaps(first: Sample, second: Sample, figure: Uncertain, drawn: Array) -> lis
         if not (abs(low - typical) <= _SAME and abs(high - typical) <= _SAME):  # NaN: one of the two cannot be built
             gap = second.values(quantity) / first.values(quantity) - 1
             rows.append({
-                "quantity": quantity, "influence": rank_correlation(drawn, gap), "gap_low_ratio": low,
-                "gap_ratio": typical, "gap_high_ratio": high,
+                "quantity": quantity, "influence": rank_correlation(drawn, gap), "gap_ratio": typical,
+                "gap_low_ratio": None if np.isnan(low) else low, "gap_high_ratio": None if np.isnan(high) else high,
             })  # fmt: skip
     return rows
 

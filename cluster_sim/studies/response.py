@@ -40,7 +40,8 @@ def aspect_of(figure: Uncertain, scenario: Scenario) -> str | None:
         return _NIC if figure.figure == "latency" else None
     if figure.section == "scale-up link":
         return {"latency": _INSIDE_LATENCY, "efficiency": _INSIDE_RATE}.get(figure.figure)
-    if figure.entry == getattr(scenario.interconnect, "scale_up", None) and figure.figure in ("latency", "propagation"):
+    inside = scenario.interconnect.scale_up
+    if inside and figure.entry in (inside.lower, inside.upper) and figure.figure in ("latency", "propagation"):
         return _INSIDE_LATENCY
     return _MOVES.get(figure.figure)
 
