@@ -179,7 +179,7 @@ def ranking():
 
 @pytest.fixture
 def group(ranking):
-    """With typical figures a is first, 10 against 12; it wins draws 0 and 2 of four, and in the last it is not there."""
+    """With typical figures a is first, 10 against 12; it wins draws 0 and 2 of 4, and in the last it is not there."""
     a = _sample("a", 10.0, [9.0, 11.0, 10.0, None], {"low": 5.0, "high": 15.0})
     b = _sample("b", 12.0, [12.0, 10.0, 12.0, 12.0], {"low": 12.0, "high": 12.0})
     for place, sample in enumerate((a, b), start=1):
