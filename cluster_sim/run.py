@@ -12,7 +12,17 @@ from cluster_sim.backend import Backend, BackendName, choose_backend
 from cluster_sim.catalogue import OCS_TIERS, Entry, constants, given, scale_up
 from cluster_sim.config import RunConfig, Scenario, read_problem, read_transport
 from cluster_sim.core import InputError, stream, stream_key
-from cluster_sim.economics import Economy, Work, bill_table, count_pieces, economy, power_table
+from cluster_sim.economics import (
+    Cooling,
+    Economy,
+    Work,
+    bill_table,
+    cooling_of,
+    count_pieces,
+    economy,
+    power_table,
+    supply_table,
+)
 from cluster_sim.engine import (
     Outcome,
     Routes,
@@ -160,7 +170,7 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
 
 def _simulated(scenario: Scenario, backend: Backend, announce: Announce) -> "_Simulated":
     announce("building the fabric")
-    built, fabric = fabric_of(scenario)
+    built, fabric, cooling = network_of(scenario)
     main = Wanted(scenario.job_name, scenario.job, scenario.placement)
     others = [Wanted(name, one.job, one.placement, one.steps) for name, one in scenario.neighbours.items()]
     jobs = plan_jobs(main, others, fabric, access_classes(built, fabric), scenario.seed)
@@ -170,28 +180,30 @@ def _simulated(scenario: Scenario, backend: Backend, announce: Announce) -> "_Si
     schedule = jobs.schedule(fusible(collectives, routes, backend))
     simulation = Simulation(schedule, routes, backend)
     outcome = simulation.run(lambda done: announce(f"simulating: {done:,} of {len(schedule):,} tasks"))
-    costs = economy_of(scenario, fabric, outcome.step_time_s, mean_utilisation(routes, outcome))
-    return _Simulated(scenario, fabric, jobs, schedule, routes, outcome, costs)
+    costs = economy_of(scenario, built, outcome.step_time_s, mean_utilisation(routes, outcome))
+    return _Simulated(scenario, fabric, jobs, schedule, routes, outcome, costs, cooling)
 
 
-def fabric_of(scenario: Scenario) -> tuple[Fabric, Fabric]:
-    """The fabric as built, and as it is with failed and slow links.
+def network_of(scenario: Scenario) -> tuple[Fabric, Fabric, Cooling]:
+    """The fabric as built, the same with failed and slow links, and how it is cooled.
 
     Raises:
-        NotBuildableError: it cannot be built.
+        NotBuildableError: it cannot be built, or not be cooled.
     """
-    equipment = Equipment(scenario.num_endpoints, scenario.job.accelerator_entry, scenario.interconnect)
-    built = scenario.topology.fabric(equipment)
+    interconnect, accelerator = scenario.interconnect, scenario.job.accelerator_entry
+    built = scenario.topology.fabric(Equipment(scenario.num_endpoints, accelerator, interconnect))
+    hall = scenario.topology.hall
+    cooling = cooling_of(built, interconnect, accelerator, hall.accelerators_per_rack if hall else None)
     fabric = scenario.failed_links.removed_from(built, stream(scenario.seed, "failed_links"))
-    return built, scenario.slow_links.slowed_in(fabric, stream(scenario.seed, "slow_links"))
+    return built, scenario.slow_links.slowed_in(fabric, stream(scenario.seed, "slow_links")), cooling
 
 
-def economy_of(scenario: Scenario, fabric: Fabric, step_s: float, utilisation: Mapping[str, float]) -> Economy:
+def economy_of(scenario: Scenario, built: Fabric, step_s: float, utilisation: Mapping[str, float]) -> Economy:
     """What a scenario burns and costs.
 
     Args:
         scenario: what is simulated.
-        fabric: its own.
+        built: its fabric, before anything has failed.
         step_s: time of a step.
         utilisation: by tier and kind of switch, what is carried on average over what could be, in [0, 1].
     """
@@ -203,8 +215,8 @@ def economy_of(scenario: Scenario, fabric: Fabric, step_s: float, utilisation: M
         cluster_ratio=scenario.job.accelerators / sum(job.accelerators for job in jobs),
         utilisation=utilisation,
     )
-    pieces = count_pieces(fabric, scenario.interconnect, accelerator.scale_up)
-    return economy(pieces, fabric.num_endpoints, accelerator, work, scenario.economics)
+    pieces = count_pieces(built, scenario.interconnect, accelerator.scale_up)
+    return economy(pieces, built.num_endpoints, accelerator, work, scenario.economics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,12 +230,13 @@ class _Simulated:
     routes: Routes
     outcome: Outcome
     economy: Economy
+    cooling: Cooling
 
 
 def _tables(done: _Simulated) -> dict[str, pa.Table]:
     name, costs = done.scenario.name, done.economy
     tables = {"summary": _summary(done), "bom": bill_table(name, costs), "events": _events(done)}
-    tables["power"] = power_table(name, costs.burners)
+    tables |= {"power": power_table(name, costs.burners), "supply": supply_table(name, costs.needs)}
     if done.scenario.record == "tasks":
         tables |= {"tasks": _tasks(done), "collectives": _collectives(done), "links": _links(done)}
     return tables
@@ -244,24 +257,27 @@ def _summary(done: _Simulated) -> pa.Table:
         "bubble_ratio": parts["bubble"] / step_s,
         "checkpoint_s": job.checkpoint_s(step_s),
         **done.economy.columns,
+        "cooling": done.cooling.by,
+        "cooling_reason": done.cooling.reason,
         "unverified": ", ".join(_unverified(done)),
     }
     return table_of_rows("summary", [row])
 
 
 def _unverified(done: _Simulated) -> tuple[str, ...]:
-    """Figures without a retrieved source that price, power or step time rest on, each once."""
+    """Figures without a retrieved source that prices, power or step time rest on, each once."""
     job, interconnect = done.scenario.job, done.scenario.interconnect
-    timing: list[tuple[str, Entry, tuple[str, ...]]] = []
-    timing += [(job.accelerator_entry.compute, job.reached, tuple(job.reached.figures))]
-    timing += [(interconnect.switch, interconnect.switch_entry, ("latency",))]
-    timing += [(interconnect.nic, interconnect.nic_entry, ("latency",))]
-    for tier in (tier for tier in done.fabric.tiers if not is_scale_up(tier)):
+    others: list[tuple[str, Entry, tuple[str, ...]]] = []
+    others += [(job.accelerator_entry.compute, job.reached, tuple(job.reached.figures))]
+    others += [(job.accelerator, job.accelerator_entry, ("price", "host_power"))]
+    others += [(interconnect.switch, interconnect.switch_entry, ("latency",))]
+    others += [(interconnect.nic, interconnect.nic_entry, ("latency",))]
+    for tier in (tier for tier in done.fabric.tiers if interconnect.scale_up or not is_scale_up(tier)):
         used = ("latency", "reach", "optical_margin") if tier in OCS_TIERS else ("latency", "reach")
-        timing += [(name, entry, used) for name, entry in interconnect.ends(tier).by_name.items()]
+        others += [(name, entry, used) for name, entry in interconnect.ends(tier).by_name.items()]
     link = job.accelerator_entry.scale_up
-    timing += [(link, scale_up(link), ("latency", "efficiency"))]
-    found = [f"{name} {figure}" for name, entry, used in timing for figure in used if figure in entry.unverified]
+    others += [(link, scale_up(link), ("latency", "efficiency"))]
+    found = [f"{name} {figure}" for name, entry, used in others for figure in used if figure in entry.unverified]
     if interconnect.circulators and not set(OCS_TIERS).isdisjoint(done.fabric.tiers):
         found += ["circulator loss"] * constants().circulator_loss.is_unverified
     return tuple(dict.fromkeys((*done.economy.account.unverified, *found)))
@@ -383,5 +399,7 @@ def _links(done: _Simulated) -> pa.Table:
 
 
 def _technologies(done: _Simulated) -> Array:
-    inside, ends = done.scenario.job.accelerator_entry.scale_up, done.scenario.interconnect.ends
-    return np.array([inside if is_scale_up(tier) else ends(tier).label for tier in done.fabric.tiers])
+    inside, interconnect = done.scenario.job.accelerator_entry.scale_up, done.scenario.interconnect
+    is_own = [interconnect.scale_up is not None or not is_scale_up(tier) for tier in done.fabric.tiers]
+    names = zip(done.fabric.tiers, is_own, strict=True)
+    return np.array([interconnect.ends(tier).label if own else inside for tier, own in names])

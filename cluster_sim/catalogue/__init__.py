@@ -5,13 +5,10 @@ from cluster_sim.catalogue.entries import (
     Accelerator,
     Constants,
     Entry,
-    Laser,
     Nic,
     Ocs,
     ScaleUp,
-    Supply,
     Switch,
-    Technology,
 )
 from cluster_sim.catalogue.figure import Figure
 from cluster_sim.catalogue.given import Given, given, open_figures
@@ -35,8 +32,11 @@ from cluster_sim.catalogue.load import (
     technology,
 )
 from cluster_sim.catalogue.models import ModelFacts
+from cluster_sim.catalogue.parts import ends_per_laser_module, fit_by_part
+from cluster_sim.catalogue.technology import FIT_PER_YEARLY_FAILURE, Laser, Supply, Technology
 
 __all__ = [
+    "FIT_PER_YEARLY_FAILURE",
     "OCS_TIERS",
     "SECTIONS",
     "Accelerator",
@@ -62,8 +62,10 @@ __all__ = [
     "accelerator",
     "compute",
     "constants",
+    "ends_per_laser_module",
     "entries",
     "figures_of",
+    "fit_by_part",
     "given",
     "known_names",
     "laser",

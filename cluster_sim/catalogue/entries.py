@@ -2,8 +2,6 @@
 
 from typing import Literal
 
-from pydantic import model_validator
-
 from cluster_sim.catalogue.figure import (
     BytesFigure,
     BytesPerSecondFigure,
@@ -13,13 +11,11 @@ from cluster_sim.catalogue.figure import (
     DollarsPerJouleFigure,
     Figure,
     FlopPerSecondFigure,
-    JoulesPerBitFigure,
     KelvinFigure,
     MetresFigure,
     PerYearFigure,
     RatioFigure,
     SecondsFigure,
-    SecondsPerMetreFigure,
     WattsFigure,
 )
 from cluster_sim.core import Spec
@@ -42,111 +38,6 @@ class Entry(Spec):
         return tuple(name for name, figure in self.figures.items() if figure.is_unverified)
 
 
-class Technology(Entry):
-    """A way to carry a link: copper cable, pluggable module, or near- or co-packaged engine.
-
-    Attributes:
-        form: ``cable`` has both ends in its price; ``module`` and ``engine`` are priced per end.
-        retimed: True where a DSP or retimer regenerates the signal.
-        light: where it comes from; None for copper.
-        external_laser: name of the laser module that feeds the ends of an engine; its failures are its own, its power
-            and price are in the engine's.
-        replaced: what is taken out when an end fails.
-        supply: name of what is known of its supply.
-        rate: per direction, of one module or cable; it may carry several ports.
-        lanes: electrical lanes per direction.
-        power: per end, active, without host SerDes; the external laser of a CPO or NPO engine included.
-        idle_power: per end, without traffic; as ``power`` where it is not given.
-        latency: added per end, without FEC.
-        price: to the buyer. list_price: as shops print it.
-        vendor_cost: what it costs its vendor; with a margin it gives the price.
-        vendor_margin: share of the price that is the vendor's, in ``price``.
-        annual_failure: hard failures per end, or per cable, without those of an external laser.
-        laser_share: of these failures, those of lasers.
-        flaps: times that a link of it goes down and comes back by itself, per year.
-        repair_time: from the failure to a working replacement.
-        ports_per_engine: ports that go down together where an engine fails.
-        fibre_pairs: each takes one OCS port.
-        optical_margin: loss that the link budget has left for an OCS.
-        host_loss: electrical loss between chip and module that it bears.
-        reacquisition: from light to data after an OCS has switched.
-        laser_count: lasers per end.
-    """
-
-    medium: Literal["copper", "optical"]
-    form: Literal["cable", "module", "engine"]
-    retimed: bool
-    light: Literal["eml", "silicon-photonics", "vcsel", "external"] | None = None
-    external_laser: str | None = None
-    replaced: Literal["cable", "module", "switch", "server"] = "module"
-    supply: str | None = None
-    rate: BytesPerSecondFigure
-    lanes: CountFigure
-    reach: MetresFigure
-    power: WattsFigure
-    idle_power: WattsFigure | None = None
-    latency: SecondsFigure
-    price: DollarsFigure
-    list_price: DollarsFigure | None = None
-    vendor_cost: DollarsFigure | None = None
-    vendor_margin: RatioFigure | None = None
-    propagation: SecondsPerMetreFigure
-    annual_failure: PerYearFigure
-    laser_share: RatioFigure | None = None
-    flaps: PerYearFigure
-    repair_time: SecondsFigure
-    ports_per_engine: CountFigure | None = None
-    fibre_pairs: CountFigure | None = None
-    optical_margin: DecibelsFigure | None = None
-    host_loss: DecibelsFigure | None = None
-    reacquisition: SecondsFigure | None = None
-    energy_per_bit: JoulesPerBitFigure | None = None
-    laser_count: CountFigure | None = None
-    first_year: CountFigure | None = None
-
-    @model_validator(mode="after")
-    def _optics_are_complete(self) -> "Technology":
-        optics = (self.fibre_pairs, self.optical_margin, self.reacquisition)
-        if self.medium == "optical" and any(figure is None for figure in optics):
-            raise ValueError("an optical technology needs fibre_pairs, optical_margin and reacquisition")
-        return self
-
-
-class Laser(Entry):
-    """An external laser module (ELSFP), which feeds engines and is replaced from outside.
-
-    Attributes:
-        lasers: in a module.
-        power, price: of a module.
-        annual_failure: of a module.
-        repair_time: from the failure to a working replacement.
-    """
-
-    lasers: CountFigure
-    power: WattsFigure
-    price: DollarsFigure
-    annual_failure: PerYearFigure
-    repair_time: SecondsFigure
-    first_year: CountFigure | None = None
-
-
-class Supply(Entry):
-    """What is known of the supply of a kind of module, in units (``rate`` of it each) of the whole world.
-
-    Attributes:
-        shipped_2025, shipped_2026: in the year.
-        orders: known to be ordered, not yet delivered.
-        largest_share: of one supplier.
-        lead_year: year in which what is ordered now arrives.
-    """
-
-    shipped_2025: CountFigure | None = None
-    shipped_2026: CountFigure | None = None
-    orders: CountFigure | None = None
-    largest_share: RatioFigure | None = None
-    lead_year: CountFigure | None = None
-
-
 class Switch(Entry):
     """A packet switch without its optics.
 
@@ -155,7 +46,7 @@ class Switch(Entry):
         max_ports: highest radix, whatever the port rate.
         latency: port to port.
         power: typical, without optics.
-        idle_power: without traffic; as ``power`` where it is not given.
+        idle_power: without traffic.
         power_with_optics: published with its own co-packaged optics, which are counted as engines and not in ``power``.
         price: without optics.
         cage_power: that a pluggable module may draw, with the cooling that the switch has.
@@ -171,7 +62,7 @@ class Switch(Entry):
     max_ports: CountFigure
     latency: SecondsFigure
     power: WattsFigure
-    idle_power: WattsFigure | None = None
+    idle_power: WattsFigure
     power_with_optics: WattsFigure | None = None
     price: DollarsFigure
     cage_power: WattsFigure | None = None
@@ -179,7 +70,12 @@ class Switch(Entry):
     max_power: WattsFigure | None = None
     annual_failure: PerYearFigure
     repair_time: SecondsFigure
-    first_year: CountFigure | None = None
+    first_year: CountFigure
+
+    def power_w(self, load_ratio: float = 1.0) -> float:
+        """Draw without optics, W, while it forwards that share of its bandwidth."""
+        idle_w = min(self.idle_power.typical, self.power.typical)
+        return idle_w + (self.power.typical - idle_w) * load_ratio
 
     def num_ports(self, port_rate_bytes_per_s: float) -> int:
         """Ports of that rate: bandwidth divided by rate, at most ``max_ports``."""
@@ -210,7 +106,7 @@ class Ocs(Entry):
     annual_failure: PerYearFigure
     repair_time: SecondsFigure
     latency: SecondsFigure
-    first_year: CountFigure | None = None
+    first_year: CountFigure
 
 
 class ScaleUp(Entry):

@@ -14,8 +14,14 @@ from cluster_sim.core.units import dimension_of
 #: Decide what fits together when a file is read, so they stay as they are.
 _FIXED = frozenset({
     "rate", "bandwidth", "host_link", "max_ports", "ports", "lanes", "fibre_pairs", "ports_per_engine", "lasers",
-    "scale_up_domain", "accelerators_per_host", "processors", "memory", "hours_per_year",
+    "scale_up_domain", "largest_domain", "accelerators_per_host", "processors", "memory", "hours_per_year",
 })  # fmt: skip
+
+#: Narrower than what is sensible of their dimension.
+_LIMITS = {
+    "laser_share": (0.0, 1.0), "vendor_margin": (0.0, 0.99), "efficiency": (0.0, 1.0), "link_efficiency": (0.0, 1.0),
+    "pue": (1.0, 10.0), "laser_activation_ev": (0.0, 3.0),
+}  # fmt: skip
 
 
 class Given(RootModel[dict[str, dict[str, float]]]):
@@ -86,7 +92,7 @@ def _value(figure: Any, value: Any, known: Mapping[str, Figure], info: Validatio
     read = dimension.read(value, info)
     if isinstance(read, bool) or not isinstance(read, int | float):
         raise ValueError(f"{value!r} is not a quantity; write e.g. {dimension.example!r}")
-    low, high = dimension.sensible
+    low, high = _LIMITS.get(figure, dimension.sensible)
     if not low <= read <= high:
         raise ValueError(
             f"{value} is out of the question; expected {low:g} to {high:g} {dimension.si}, "

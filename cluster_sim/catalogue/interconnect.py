@@ -5,7 +5,8 @@ from typing import Annotated, Any, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from cluster_sim.catalogue import load
-from cluster_sim.catalogue.entries import Nic, Ocs, Switch, Technology
+from cluster_sim.catalogue.entries import Nic, Ocs, Switch
+from cluster_sim.catalogue.technology import Technology
 from cluster_sim.core import BytesPerSecond, Spec, raise_problems
 
 TechnologyName = Annotated[str, AfterValidator(lambda name: load.technology(name) and name)]

@@ -10,17 +10,15 @@ from cluster_sim.catalogue.entries import (
     Accelerator,
     Constants,
     Entry,
-    Laser,
     Nic,
     Ocs,
     ScaleUp,
-    Supply,
     Switch,
-    Technology,
 )
 from cluster_sim.catalogue.figure import Figure
 from cluster_sim.catalogue.library import NcclNetwork, NcclProtocol, NcclRates, NcclScaleUp
 from cluster_sim.catalogue.models import ModelFacts
+from cluster_sim.catalogue.technology import Laser, Supply, Technology
 from cluster_sim.core import UnknownNameError, read_document, read_spec
 
 _DATA = Path(__file__).parent / "data"

@@ -48,7 +48,8 @@ class FabricConfig(Spec):
 
     def technology_of(self, tier: str) -> str:
         """What carries the links of a tier."""
-        return self.equipment.accelerator.scale_up if is_scale_up(tier) else self.interconnect.ends(tier).label
+        is_in_server = is_scale_up(tier) and self.interconnect.scale_up is None
+        return self.equipment.accelerator.scale_up if is_in_server else self.interconnect.ends(tier).label
 
 
 def read_fabric(

@@ -73,4 +73,5 @@ def account_of(
 def _unverified(bill: tuple[Item, ...]) -> tuple[str, ...]:
     found = {f"{item.part} price": None for item in bill if item.price_status == "M"}
     found |= {f"{item.part} power": None for item in bill if item.power_status == "M"}
+    found |= {f"{item.part} idle power": None for item in bill if item.idle_status == "M" != item.power_status}
     return tuple(found)

@@ -35,6 +35,7 @@ class Item:
         power_status, price_status: trust in the figures.
         unit_idle_w: of one piece without traffic.
         length_class_m: of cables and fibres: the length to order, at least that of each; 0 for others.
+        idle_status: trust in the power without traffic.
     """
 
     part: str
@@ -48,6 +49,7 @@ class Item:
     price_status: str
     unit_idle_w: float
     length_class_m: float
+    idle_status: str
 
     @property
     def power_w(self) -> float:
@@ -94,12 +96,13 @@ class _Unit:
     price_usd: float
     power_status: str
     price_status: str
+    idle_status: str
 
 
 def _item(piece: Pieces, unit: _Unit) -> Item:
     return Item(
         piece.part, piece.kind, piece.tier, piece.count, unit.power_w, unit.price_usd, piece.mean_length_m,
-        unit.power_status, unit.price_status, unit.idle_w, piece.length_class_m,
+        unit.power_status, unit.price_status, unit.idle_w, piece.length_class_m, unit.idle_status,
     )  # fmt: skip
 
 
@@ -108,7 +111,7 @@ def _unit(piece: Pieces, economics: Economics) -> _Unit:
         return _laser(piece, economics)
     if piece.kind == "fibre":
         trunk = constants().fibre_trunk_price
-        return _Unit(0.0, 0.0, trunk.typical, trunk.status, trunk.status)
+        return _Unit(0.0, 0.0, trunk.typical, trunk.status, trunk.status, trunk.status)
     if piece.kind == "switch":
         entry = switch(piece.part)
         return _plain(entry.power, entry.idle_power, entry.price)
@@ -122,7 +125,8 @@ def _unit(piece: Pieces, economics: Economics) -> _Unit:
 
 
 def _plain(power: Figure, idle: Figure | None, price: Figure) -> _Unit:
-    return _Unit(power.typical, (idle or power).typical, price.typical, power.status, price.status)
+    idle = idle or power
+    return _Unit(power.typical, idle.typical, price.typical, power.status, price.status, idle.status)
 
 
 def _link(end: Technology, economics: Economics) -> _Unit:
@@ -133,7 +137,7 @@ def _link(end: Technology, economics: Economics) -> _Unit:
     idle = end.idle_power or end.power
     return _Unit(
         num_ends * (end.power.typical - laser_w), max(num_ends * (idle.typical - laser_w), 0.0),
-        price.typical - laser_usd, end.power.status, price.status,
+        price.typical - laser_usd, end.power.status, price.status, idle.status,
     )  # fmt: skip
 
 
@@ -150,7 +154,8 @@ def _laser(piece: Pieces, economics: Economics) -> _Unit:
     entry, end = laser(piece.part), technology(piece.feeds)
     power_w, price_usd = _laser_share(end, _price(end, economics))
     ends = piece.num_ends / piece.count
-    return _Unit(ends * power_w, ends * power_w, ends * price_usd, entry.power.status, entry.price.status)
+    status = entry.power.status
+    return _Unit(ends * power_w, ends * power_w, ends * price_usd, status, entry.price.status, status)
 
 
 def _laser_share(end: Technology, price: Figure) -> tuple[float, float]:

@@ -1,4 +1,4 @@
-"""What a training job burns and costs: power by part, energy a step, dollars a year, dollars a token."""
+"""What a training job burns and costs: power by part, energy a step, dollars a year and a token, months of supply."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from cluster_sim.economics.account import Account, account_of
 from cluster_sim.economics.energy import NETWORK_KINDS, Burner, burners
 from cluster_sim.economics.pieces import Pieces
 from cluster_sim.economics.settings import Economics
+from cluster_sim.economics.supply import Need, needs, supply_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Economy:
     Attributes:
         account: power and price.
         burners: power and energy by kind of part.
+        needs: of parts, against what is known of their supply.
         work: what is done.
         economics: what costs are reckoned with.
         pue: power of the facility over that of servers and network.
@@ -43,6 +45,7 @@ class Economy:
 
     account: Account
     burners: tuple[Burner, ...]
+    needs: tuple[Need, ...]
     work: Work
     economics: Economics
     pue: float
@@ -71,7 +74,7 @@ class Economy:
         return paid_usd / (steps * self.work.step_tokens) * 1e6
 
     @property
-    def columns(self) -> dict[str, float]:
+    def columns(self) -> dict[str, float | int | None]:
         """Of the summary."""
         network_j, cluster_j, total = self.network_energy_j, self.cluster_energy_j, self.account
         tokens = self.work.step_tokens / self.work.cluster_ratio
@@ -90,6 +93,7 @@ class Economy:
             "network_energy_usd_per_year": self.usd_per_year(network_j),
             "network_usd_per_mtoken": self.usd_per_mtoken(total.capex_usd, network_j),
             "cluster_usd_per_mtoken": self.usd_per_mtoken(total.capex_usd + total.server_capex_usd, cluster_j),
+            **supply_columns(self.needs),
         }
 
 
@@ -107,7 +111,7 @@ def economy(
     """
     total = account_of(pieces, num_accelerators, accelerator, economics)
     return Economy(
-        account=total, burners=burners(total, work.utilisation, work.step_s, economics), work=work,
+        account=total, burners=burners(total, work.utilisation, work.step_s, economics), needs=needs(pieces), work=work,
         economics=economics, pue=economics.used_pue, electricity_usd_per_j=economics.used_electricity_usd_per_j,
         year_s=constants().hours_per_year.typical * 3600,
     )  # fmt: skip

@@ -88,6 +88,28 @@ def modules_at(technology: Technology, node: Array, line_rate_bytes_per_s: float
     return np.asarray(-(-links // int(ports)))
 
 
+def ends_at(technology: Technology, node: Array, other: Array, line_rate_bytes_per_s: float) -> Array:
+    """int64[nodes]: ends of cables or modules that each node has for its links.
+
+    Args:
+        technology: what carries them.
+        node: int64[links], nodes at this end.
+        other: int64[links], nodes at the other end.
+        line_rate_bytes_per_s: of each.
+    """
+    if technology.form != "cable":
+        return modules_at(technology, node, line_rate_bytes_per_s)
+    first, cables = _cables(technology, node, other, line_rate_bytes_per_s)
+    return np.bincount(node[first], cables).astype(np.int64)
+
+
+def _cables(technology: Technology, lower: Array, upper: Array, line_rate_bytes_per_s: float) -> tuple[Array, Array]:
+    """(a link of each pair of boxes that are joined, cables between them); a cable joins two boxes."""
+    joined = lower.astype(np.int64) << 32 | upper.astype(np.int64)
+    _, first, boxes = np.unique(joined, return_index=True, return_inverse=True)
+    return first, modules_at(technology, boxes, line_rate_bytes_per_s)
+
+
 def line_rate_of(fabric: Fabric, links: Array) -> float:
     """Bytes/s that the modules of links of one tier carry."""
     return float(fabric.links.capacity_bytes_per_s[links].max()) / constants().link_efficiency.typical
@@ -102,9 +124,8 @@ def _links(tier: str, up: Array, fabric: Fabric, interconnect: Interconnect) -> 
     if tier in ("host_leaf", "host_ocs"):
         lower_node = fabric.endpoint_host[lower_node]
     if lower.form == "cable":
-        joined = np.stack([lower_node, upper_node])  # a cable joins two boxes
-        _, first, boxes = np.unique(joined, axis=1, return_index=True, return_inverse=True)
-        return _by_length(ends.lower, "cable", tier, modules_at(lower, boxes.ravel(), line_rate), length_m[first])
+        first, cables = _cables(lower, lower_node, upper_node, line_rate)
+        return _by_length(ends.lower, "cable", tier, cables, length_m[first])
     counts = {ends.lower: int(modules_at(lower, lower_node, line_rate).sum())}
     if tier not in OCS_TIERS:  # the other end of a link into an OCS is glass
         counts[ends.upper] = counts.get(ends.upper, 0) + int(modules_at(upper, upper_node, line_rate).sum())
@@ -118,18 +139,15 @@ def _inside(tier: str, up: Array, fabric: Fabric, interconnect: Interconnect, li
     """Scale-up links of a technology of their own: as many modules at both ends as their bandwidth takes."""
     assert interconnect.scale_up is not None, "scale-up links are part of the servers"
     ends, length_m = interconnect.scale_up, fabric.links.length_m[up]
-    bandwidth = fabric.links.capacity_bytes_per_s[up] / scale_up(link).efficiency.typical
-    counts = {name: np.ceil(bandwidth / t.rate.typical - 1e-9).astype(np.int64) for name, t in ends.by_name.items()}
+    bandwidth = float(fabric.links.capacity_bytes_per_s[up].max()) / scale_up(link).efficiency.typical
+    per_link = {name: int(np.ceil(bandwidth / t.rate.typical - 1e-9)) for name, t in ends.by_name.items()}
+    side_by_side = np.full(len(up), per_link[ends.lower])
     if ends.technologies[0].form == "cable":
-        return _by_length(ends.lower, "cable", tier, counts[ends.lower], length_m)
-    num_ends = 2 if ends.lower == ends.upper else 1
+        return _by_length(ends.lower, "cable", tier, side_by_side, length_m)
+    num_ends = len(up) * (2 if ends.lower == ends.upper else 1)
     return [
-        *(
-            piece
-            for name, t in ends.by_name.items()
-            for piece in _ends(name, t, tier, num_ends * int(counts[name].sum()))
-        ),
-        *_by_length(FIBRE, "fibre", tier, counts[ends.lower], length_m),
+        *(piece for name, t in ends.by_name.items() for piece in _ends(name, t, tier, num_ends * per_link[name])),
+        *_by_length(FIBRE, "fibre", tier, side_by_side, length_m),
     ]
 
 

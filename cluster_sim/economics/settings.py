@@ -27,7 +27,7 @@ class Economics(Spec):
 
     lifetime_s: Seconds = Field(4 * YEAR_S, gt=0, le=50 * YEAR_S)
     electricity_usd_per_j: DollarsPerJoule | None = Field(None, ge=0, le=DOLLARS_PER_JOULE.sensible[1])
-    pue: float | None = Field(None, ge=1, le=10)
+    pue: Ratio | None = Field(None, ge=1, le=10)
     vendor_margin_ratio: Ratio | None = Field(None, ge=0, lt=1)
     tokens: float = Field(0.0, ge=0, le=1e18)
 

@@ -1,9 +1,12 @@
 """What things cost and burn as tables of results."""
 
+from dataclasses import asdict
+
 import pyarrow as pa
 
 from cluster_sim.economics.economy import Economy
 from cluster_sim.economics.energy import Burner
+from cluster_sim.economics.supply import Need
 from cluster_sim.results import table_of_rows
 
 _BILL = (
@@ -33,3 +36,8 @@ def power_table(scenario: str, burners: tuple[Burner, ...]) -> pa.Table:
         }
         for one in burners
     ])  # fmt: skip
+
+
+def supply_table(scenario: str, needs: tuple[Need, ...]) -> pa.Table:
+    """Parts against what is known of their supply."""
+    return table_of_rows("supply", [{"scenario": scenario, **asdict(need)} for need in needs])

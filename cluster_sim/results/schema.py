@@ -175,6 +175,24 @@ POWER = pa.schema(
     ]
 )
 
+SUPPLY = pa.schema(
+    [
+        _SCENARIO,
+        column("part", _TEXT, "", "name in the catalogue"),
+        column("kind", _TEXT, "", "cable, module, engine, laser, switch or ocs"),
+        column("supply", _TEXT, "", "what is known of its supply, by name; parts that share one compete for it"),
+        column("count", _INT, "1", "pieces that are needed"),
+        column("per_year", _FLOAT, "1/year", "pieces that the world is known to make; null if nothing is known"),
+        column("months", _FLOAT, "month", "of that, for all parts that share the supply"),
+        column("largest_share_ratio", _FLOAT, "1", "of one supplier"),
+        column("first_year", _INT, "1", "of volume"),
+        column("order_count", _FLOAT, "1", "pieces of a known order, not delivered yet"),
+        column("order_usd", _FLOAT, "USD", "price of that order; no price that anybody else gets"),
+        column("earliest_year", _INT, "1", "in which the pieces can be had"),
+        column("note", _TEXT, "", "why not earlier, or what is not known"),
+    ]
+)
+
 FLOWS = pa.schema(
     [
         column("flow", _INT, "1", "row number of the problem"),
@@ -312,6 +330,7 @@ SCHEMAS: dict[str, pa.Schema] = {
     "events": EVENTS,
     "bom": BOM,
     "power": POWER,
+    "supply": SUPPLY,
     "uncertainty": UNCERTAINTY,
     "drivers": DRIVERS,
     "flows": FLOWS,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from cluster_sim.backend import BackendName, choose_backend
 from cluster_sim.catalogue import given
 from cluster_sim.core import InputError, NotBuildableError, SimulationError
-from cluster_sim.run import economy_of, evaluate, fabric_of
+from cluster_sim.run import economy_of, evaluate, network_of
 from cluster_sim.studies.draws import Values, given_values
 from cluster_sim.studies.response import Amounts, Response, amounts, slower
 from cluster_sim.studies.sampled import Changed, Option
@@ -35,7 +35,7 @@ class Redoing:
         scenario, step_s = self.option.scenario, self.option.row["step_time_s"]
         with given(given_values(scenario, values)):
             try:
-                _, fabric = fabric_of(scenario)
+                built, fabric, _ = network_of(scenario)
             except NotBuildableError:
                 return None
             now = amounts(scenario, fabric, values, self.option.figures)
@@ -44,7 +44,7 @@ class Redoing:
                 tier: min(ratio * step_s / now_s * slower(tier, self.typical, now), 1.0)
                 for tier, ratio in self.option.utilisation.items()
             }
-            return {"step_time_s": now_s, **economy_of(scenario, fabric, now_s, busy).columns}
+            return {"step_time_s": now_s, **economy_of(scenario, built, now_s, busy).columns}
 
 
 def simulated(option: Option, values: Values, backend: BackendName) -> Changed:
@@ -60,4 +60,4 @@ def simulated(option: Option, values: Values, backend: BackendName) -> Changed:
 def amounts_with(option: Option, values: Values) -> Amounts:
     """How much there is of every aspect with these figures."""
     with given(given_values(option.scenario, values)):
-        return amounts(option.scenario, fabric_of(option.scenario)[1], values, option.figures)
+        return amounts(option.scenario, network_of(option.scenario)[1], values, option.figures)

@@ -4,9 +4,11 @@ from abc import abstractmethod
 from dataclasses import dataclass, replace
 
 from cluster_sim.catalogue import Accelerator, Interconnect
-from cluster_sim.core import Registry, Spec
+from cluster_sim.core import NotBuildableError, Registry, Spec
 from cluster_sim.tables import Fabric
+from cluster_sim.topology.floor_plan import FloorPlan
 from cluster_sim.topology.scale_up import ScaleUpDomain
+from cluster_sim.topology.scale_up_links import too_long, with_lengths, with_technology
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +40,25 @@ class Topology(Spec):
         """Accelerators that its description asks for; None where it joins any number."""
         return None
 
+    @property
+    def hall(self) -> FloorPlan | None:
+        """Where racks stand; None where its description has all lengths."""
+        hall: FloorPlan | None = getattr(self, "floor", None)
+        return hall
+
     def fabric(self, equipment: Equipment) -> Fabric:
-        """What ``build`` makes, with scale-up domains as asked for; raises as it does."""
+        """What ``build`` makes, with scale-up domains and their links as asked for; raises as it does."""
         sized = replace(equipment, accelerator=self.scale_up.sized(equipment.accelerator))
-        return self.scale_up.joined(self.build(sized), sized.accelerator)
+        accelerator, per_switch = sized.accelerator, self.scale_up.per_switch
+        far = too_long(sized.interconnect, accelerator, per_switch, self.hall)
+        try:
+            built = self.scale_up.joined(self.build(sized), accelerator)
+        except NotBuildableError as error:
+            raise NotBuildableError((*error.args[0], *far)) from None
+        if far:
+            raise NotBuildableError(far)
+        laid = built if self.hall is None else with_lengths(built, accelerator, per_switch, self.hall)
+        return with_technology(laid, sized.interconnect)
 
     @abstractmethod
     def build(self, equipment: Equipment) -> Fabric:

@@ -12,6 +12,7 @@ from cluster_sim.topology.base import TOPOLOGIES, Equipment, Topology
 from cluster_sim.topology.clos import Clos
 from cluster_sim.topology.domain_circuits import DomainCircuits, DomainPorts, HybridPaths
 from cluster_sim.topology.equip import equip, switch_s
+from cluster_sim.topology.floor_plan import FloorPlan
 from cluster_sim.topology.planes import in_planes
 from cluster_sim.topology.wiring import Tier
 
@@ -51,6 +52,11 @@ class OcsHybrid(Topology):
             ) if is_wrong
         ])  # fmt: skip
         return self
+
+    @property
+    def hall(self) -> FloorPlan:
+        """See Topology.hall."""
+        return self.packet.floor
 
     def build(self, equipment: Equipment) -> Fabric:
         """See Topology.build."""

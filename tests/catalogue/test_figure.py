@@ -26,6 +26,13 @@ def test_every_figure_says_how_far_to_trust_it(figure):
     assert figure.is_unverified == (figure.status == "M")
 
 
+@pytest.mark.parametrize("figure", FIGURES)
+def test_no_figure_is_derived_from_what_the_model_is_tested_against(figure):
+    """The interruptions of Llama 3 405B are a target of verification, so that no rate may come from them."""
+    assert "2407.21783" not in figure.source
+    assert "Llama" not in figure.source
+
+
 @pytest.mark.parametrize(("low", "typical", "high"), [(2.0, 1.0, 3.0), (1.0, 3.0, 2.0), (1.5, 1.0, None)])
 def test_a_value_outside_its_range_is_refused(low, typical, high):
     with pytest.raises(ValidationError, match="expected low <= typical <= high"):

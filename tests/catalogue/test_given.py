@@ -36,6 +36,12 @@ def test_inner_figures_win_and_outer_ones_stay():
         ("1.6t-dsp-dr8", "annual_failure", "-1 %/year", "out of the question"),
         ("1.6t-dsp-dr8", "rate", "3 Gbps", "no figure that can be given"),
         ("1.6t-dsp-dr8", "price", True, "not a quantity"),
+        ("1.6t-dsp-dr8", "laser_share", 1.5, "out of the question"),
+        ("cpo-1.6t", "vendor_margin", 1.0, "out of the question"),
+        ("constants", "pue", 0.9, "out of the question"),
+        ("constants", "laser_temperature", "200 degC", "expected 233.15 to 398.15 K"),
+        ("constants", "laser_temperature", "55 C", "did you mean 'degC'|write e.g. '55 degC'"),
+        ("ualink", "largest_domain", 72, "no figure that can be given"),
     ],
 )
 def test_mistakes_are_told(entry, figure, value, message):
@@ -49,6 +55,16 @@ def test_all_mistakes_are_told_at_once():
     assert {detail["loc"] for detail in caught.value.errors()} == {
         ("nothing",), ("constants", "pue"), ("constants", "electricity_price"),
     }  # fmt: skip
+
+
+def test_a_temperature_is_in_kelvin_whatever_it_was_written_in():
+    with given(Given.model_validate({"constants": {"laser_temperature": "55 degC"}}, context={"from_file": True})):
+        assert constants().laser_temperature.typical == 328.15
+
+
+def test_gain_is_a_loss_below_zero():
+    """An amplified circuit switch: what is drawn between its low and its high may be given."""
+    assert Given({"ipronics-one32": {"insertion_loss": "-2 dB"}}).root["ipronics-one32"]["insertion_loss"] == -2.0
 
 
 def test_it_survives_a_process_pool_and_can_be_hashed():

@@ -86,7 +86,7 @@ def test_options_override_the_file(cli, tmp_path):
     run = Run.open(tmp_path / "out")
     assert (run.manifest["seed"], run.manifest["backend"]) == (42, "numpy")
     assert run.manifest["config"]["job"]["global_batch"] == 128
-    assert set(run.tables) == {"summary", "bom", "events", "power"}
+    assert set(run.tables) == {"summary", "bom", "events", "power", "supply"}
 
 
 def test_a_run_without_a_name_is_called_as_its_file(cli, tmp_path):
@@ -198,7 +198,8 @@ def test_a_comparison_prints_a_ranking_and_draws_a_figure(cli, tmp_path):
         assert words in result.stdout
     folder = tmp_path / "results" / "versus-001"
     assert {path.name for path in folder.iterdir()} == {
-        "summary.arrow", "events.arrow", "bom.arrow", "power.arrow", "manifest.json", "comparison.png", "comparison.svg",
+        "summary.arrow", "events.arrow", "bom.arrow", "power.arrow", "supply.arrow", "manifest.json", "comparison.png",
+        "comparison.svg",
     }  # fmt: skip
     Run.open(folder)
 

@@ -6,10 +6,10 @@ links: one per accelerator, 2 up from each leaf, 2 up from each spine.
 
 import pytest
 
-from cluster_sim.catalogue import constants, nic, ocs, switch, technology
-from cluster_sim.economics import bill_of_materials
-from cluster_sim.topology import Clos, FatTree, OcsSpine
-from tests.networks import equipment
+from cluster_sim.catalogue import Given, constants, given, laser, nic, ocs, switch, technology
+from cluster_sim.economics import LENGTHS_M, Economics, bill_of_materials
+from cluster_sim.topology import Clos, FatTree, FloorPlan, OcsSpine
+from tests.networks import count, equipment
 
 TIERS = ("host_leaf", "leaf_spine", "spine_core")
 
@@ -82,12 +82,34 @@ def test_each_end_is_billed_with_its_own_technology():
     assert counts["engine", "host_leaf", "cpo-800g"] == 8
 
 
-def test_engines_are_priced_and_powered_per_end():
-    """8 links, 16 ends, one end's power and price a piece."""
-    lines = [item for item in bill(FatTree(), 8, spine_core="cpo-800g") if item.kind == "engine"]
-    assert sum(line.count for line in lines) == 16
-    assert {line.unit_power_w for line in lines} == {technology("cpo-800g").power.typical}
-    assert {line.unit_price_usd for line in lines} == {technology("cpo-800g").price.typical}
+def test_engines_are_priced_and_powered_per_end_with_the_lasers_that_feed_them():
+    """8 links, 16 ends with a laser each: 16 engines, 2 modules of 8 lasers, together 16 times the catalogue's end."""
+    lines = [item for item in bill(FatTree(), 8, spine_core="cpo-800g") if item.kind in ("engine", "laser")]
+    assert {(line.kind, line.count) for line in lines} == {("engine", 16), ("laser", 2)}
+    entry, module = technology("cpo-800g"), laser("elsfp")
+    assert sum(line.power_w for line in lines) == pytest.approx(16 * entry.power.typical)
+    assert sum(line.price_usd for line in lines) == pytest.approx(16 * entry.price.typical)
+    (light,) = [line for line in lines if line.kind == "laser"]
+    assert light.unit_power_w == pytest.approx(module.power.typical)
+    assert light.unit_price_usd == pytest.approx(module.price.typical)
+
+
+def test_lasers_come_in_whole_modules():
+    """6 ends with a laser each: three quarters of a module are one, which has the figures of three quarters."""
+    lines = bill(Clos(), 6, host_leaf={"lower": "800g-dsp-dr8", "upper": "cpo-800g"})
+    mine = [line for line in lines if line.kind in ("engine", "laser")]
+    assert [(line.kind, line.tier, line.count) for line in mine] == [
+        ("engine", "host_leaf", 6), ("laser", "host_leaf", 1),
+    ]  # fmt: skip
+    assert sum(line.power_w for line in mine) == pytest.approx(6 * technology("cpo-800g").power.typical)
+
+
+def test_a_laser_never_takes_more_than_the_engine_has(change_entry):
+    """A laser of 100 W in engines of 1 W: all of it is light."""
+    change_entry("elsfp", power=count(800.0))
+    change_entry("cpo-800g", power=count(1.0))
+    lines = [item for item in bill(FatTree(), 8, spine_core="cpo-800g") if item.kind in ("engine", "laser")]
+    assert [line.power_w for line in lines] == pytest.approx([0.0, 16.0])
 
 
 def ocs_bill(module, **changes):
@@ -174,3 +196,70 @@ def test_a_cable_between_two_boxes_carries_as_many_of_their_links_as_fit():
     """Servers of 2 below one leaf: both 800G ports in one 1.6T cable; 4 servers, 4 cables."""
     counts = counted(bill(FatTree(), 8, host_leaf="aec-1.6t"))
     assert counts["cable", "host_leaf", "aec-1.6t"] == 4
+
+
+#: 2 accelerators a rack, 4 racks in a row, 4 m apart: far tiers have links of several lengths.
+HALL = FloorPlan(accelerators_per_rack=2, racks_per_row=4, rack_pitch_m=4.0, slack_m=1.5)
+
+
+@pytest.mark.parametrize(("kind", "technology_name"), [("fibre", "800g-dsp-dr8"), ("cable", "aoc-800g")])
+def test_cables_and_fibres_are_ordered_by_length(kind, technology_name):
+    """Every link of a tier is in the shortest class that reaches, and the mean of a class is the mean of its links."""
+    parts = equipment(8, 4, 2, leaf_spine=technology_name)
+    fabric = FatTree(floor=HALL).build(parts)
+    number = fabric.tiers.index("leaf_spine")
+    length_m = fabric.links.length_m[fabric.links.tier == number][::2]
+    lines = [item for item in bill_of_materials(fabric, parts.interconnect) if item.kind == kind]
+    mine = {item.length_class_m: item for item in lines if item.tier == "leaf_spine"}
+    assert len(mine) > 1
+    assert sum(item.count for item in mine.values()) == 8
+    for shorter, known in zip((0.0, *LENGTHS_M), LENGTHS_M, strict=False):
+        inside = length_m[(length_m > shorter + 1e-9) & (length_m <= known + 1e-9)]
+        assert len(inside) == (mine[known].count if known in mine else 0)
+        if len(inside):
+            assert mine[known].mean_length_m == pytest.approx(inside.mean())
+
+
+def test_a_length_that_is_a_class_is_ordered_as_it_is():
+    """Slack of 1.5 m and half a metre to nowhere: 2 m are 2 m, in spite of the last digits."""
+    hall = FloorPlan(accelerators_per_rack=8, slack_m=0.1 + 1.9)
+    parts = equipment(8, 4, 2)
+    lines = bill_of_materials(FatTree(floor=hall).build(parts), parts.interconnect)
+    assert {line.length_class_m for line in lines if line.kind == "fibre"} == {2.0}
+
+
+def test_parts_without_a_length_have_none():
+    assert {line.length_class_m for line in bill(FatTree(), 8) if line.kind not in ("fibre", "cable")} == {0.0}
+
+
+def test_a_margin_sets_the_price_of_parts_whose_cost_is_known(change_entry):
+    """A cost of 300 USD at a margin of 60 % is a price of 750 USD; parts whose cost nobody knows keep theirs."""
+    change_entry("cpo-800g", vendor_cost=count(300.0))
+    change_entry("800g-dsp-dr8", vendor_cost=None)
+    parts = equipment(8, 4, 2, spine_core="cpo-800g")
+    fabric = FatTree().build(parts)
+    with given(Given({"800g-dsp-dr8": {"price": 800.0}, "cpo-800g": {"price": 111.0}})):
+        lines = bill_of_materials(fabric, parts.interconnect, economics=Economics(vendor_margin_ratio=0.6))
+        plain = bill_of_materials(fabric, parts.interconnect)
+
+    def paid_usd(items, *kinds):
+        return sum(item.price_usd for item in items if item.kind in kinds)
+
+    assert paid_usd(lines, "engine", "laser") == pytest.approx(16 * 750)
+    assert paid_usd(plain, "engine", "laser") == pytest.approx(16 * 111)
+    assert paid_usd(lines, "module") == paid_usd(plain, "module") == pytest.approx(32 * 800)
+
+
+def test_the_margin_decides_whether_co_packaged_is_cheaper(change_entry):
+    """At cost 250 against 800 for a module; with a margin of 69 % more."""
+    change_entry("cpo-800g", vendor_cost=count(250.0))
+    change_entry("800g-dsp-dr8", vendor_cost=None)
+    parts = equipment(8, 4, 2, spine_core="cpo-800g")
+    fabric = FatTree().build(parts)
+
+    def dearer(margin):
+        with given(Given({"800g-dsp-dr8": {"price": 800.0}})):
+            lines = bill_of_materials(fabric, parts.interconnect, economics=Economics(vendor_margin_ratio=margin))
+        return sum(item.price_usd for item in lines if item.kind in ("engine", "laser")) > 16 * 800
+
+    assert [dearer(margin) for margin in (0.0, 0.68, 0.69, 0.9)] == [False, False, True, True]

@@ -25,7 +25,9 @@ def arrow_files(folder):
 def test_a_run_repeated_gives_the_same_bytes(tmp_path, backend):
     config = small_run(tmp_path, f"backend={backend}", "routing=ecmp")
     first, second = (arrow_files(simulate(config, tmp_path / name).folder) for name in "ab")
-    assert set(first) == {f"{t}.arrow" for t in ("summary", "tasks", "collectives", "links", "events", "bom", "power")}
+    assert set(first) == {
+        f"{t}.arrow" for t in ("summary", "tasks", "collectives", "links", "events", "bom", "power", "supply")
+    }
     assert first == second
 
 
@@ -35,7 +37,7 @@ def test_a_comparison_does_not_depend_on_its_workers(tmp_path):
             (("one", 1), ("again", 1), ("two", 2))}  # fmt: skip
     files = {name: arrow_files(run.folder) for name, run in runs.items()}
     assert files["one"] == files["again"] == files["two"]
-    assert set(files["one"]) == {"summary.arrow", "events.arrow", "bom.arrow", "power.arrow"}
+    assert set(files["one"]) == {"summary.arrow", "events.arrow", "bom.arrow", "power.arrow", "supply.arrow"}
 
 
 def test_another_seed_may_give_other_paths_but_the_same_summary_of_parts(tmp_path):
@@ -67,7 +69,10 @@ def test_the_parts_sum_to_the_step_time(tmp_path, settings):
     assert sum(row[part] for part in PARTS) == pytest.approx(row["step_time_s"], rel=1e-9)
     assert all(row[part] >= 0 for part in PARTS)
     assert 0 < row["mfu_ratio"] <= row["hfu_ratio"] <= 1
-    assert row["network_energy_j"] == pytest.approx(row["network_power_w"] * row["step_time_s"], rel=1e-12)
+    power = run.tables["power"].to_pylist()
+    parts_j = [part["energy_j"] for part in power if part["kind"] not in ("server", "cooling")]
+    assert row["network_energy_j"] == pytest.approx(sum(parts_j), rel=1e-12)
+    assert row["network_energy_j"] <= row["network_power_w"] * row["step_time_s"] * (1 + 1e-12)
     assert row["step_time_s"] == pytest.approx(max(run.tables["tasks"]["end_s"].to_pylist()), rel=1e-12)
 
 

@@ -1,0 +1,132 @@
+"""What power decides: whether air is enough, liquid is needed, or something cannot be built at all.
+
+A module may draw what its cage can cool, a switch with its modules what its chassis bears, and a rack of servers what
+can be led into it and out of it. Limits that the catalogue does not know do not decide.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from cluster_sim.catalogue import Accelerator, Interconnect, Technology, constants
+from cluster_sim.core import NotBuildableError
+from cluster_sim.economics.pieces import ends_at, line_rate_of
+from cluster_sim.tables import NODE_KINDS, PACKET_SWITCHES, Array, Fabric, is_scale_up
+
+_TOLERANCE = 1 + 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Cooling:
+    """How a cluster is cooled.
+
+    Attributes:
+        by: air, or liquid where something needs it.
+        reason: what needs it; empty for air.
+    """
+
+    by: Literal["air", "liquid"]
+    reason: str
+
+
+def cooling_of(fabric: Fabric, interconnect: Interconnect, accelerator: Accelerator, per_rack: int | None) -> Cooling:
+    """What the parts of a cluster need.
+
+    Args:
+        fabric: the network.
+        interconnect: what it is made of.
+        accelerator: one of its accelerators with its share of a server.
+        per_rack: accelerators of a rack; None where that is not known.
+
+    Raises:
+        NotBuildableError: not even liquid is enough; with every reason.
+    """
+    wet: list[str] = []
+    beyond: list[str] = []
+    if interconnect.switch_entry.cooling == "liquid":
+        wet.append(f"{interconnect.switch} is cooled by liquid")
+    _cages(fabric, interconnect, wet, beyond)
+    _chassis(fabric, interconnect, beyond)
+    if per_rack is not None:
+        _racks(min(per_rack, fabric.num_endpoints), interconnect, accelerator, wet, beyond)
+    if beyond:
+        raise NotBuildableError(tuple(beyond))
+    return Cooling("liquid" if wet else "air", "; ".join(wet))
+
+
+def _cages(fabric: Fabric, interconnect: Interconnect, wet: list[str], beyond: list[str]) -> None:
+    """Modules and cables against the cages of the switch."""
+    entry = interconnect.switch_entry
+    if entry.cage_power is None:
+        return
+    air_w = entry.cage_power.typical
+    liquid_w = max(air_w, entry.liquid_cage_power.typical if entry.liquid_cage_power else np.inf)
+    plugged = {side.name: side.technology for side in _sides(fabric, interconnect)}
+    for name, technology in plugged.items():
+        power_w = 0.0 if technology.form == "engine" else technology.power.typical
+        if power_w > liquid_w * _TOLERANCE:
+            beyond.append(f"{name} draws {power_w:g} W, a cage of {interconnect.switch} cools {liquid_w:g} W at most")
+        elif power_w > air_w * _TOLERANCE:
+            wet.append(f"{name} draws {power_w:g} W, a cage of {interconnect.switch} cools {air_w:g} W by air")
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One end of the links of a tier, where it is at packet switches: its technology, nodes here and there, rate."""
+
+    name: str
+    technology: Technology
+    node: Array
+    other: Array
+    line_rate_bytes_per_s: float
+
+
+def _sides(fabric: Fabric, interconnect: Interconnect) -> list[_Side]:
+    found = []
+    is_switch = np.isin(fabric.node_kind, [NODE_KINDS.index(kind) for kind in PACKET_SWITCHES])
+    for number, tier in enumerate(fabric.tiers):
+        up = np.flatnonzero(fabric.links.tier == number)[::2]
+        if is_scale_up(tier) or not len(up):
+            continue
+        ends, line_rate = interconnect.ends(tier), line_rate_of(fabric, up)
+        low, high = fabric.links.src[up], fabric.links.dst[up]
+        box = fabric.endpoint_host[low] if tier == "host_leaf" else low  # accelerators of a server share its cables
+        for name, technology, node, other in zip(
+            (ends.lower, ends.upper), ends.technologies, (low, high), (high, box), strict=True
+        ):
+            if is_switch[node[0]]:
+                found.append(_Side(name, technology, node, other, line_rate))
+    return found
+
+
+def _chassis(fabric: Fabric, interconnect: Interconnect, beyond: list[str]) -> None:
+    """The busiest switch of each kind with everything that is plugged into it."""
+    entry = interconnect.switch_entry
+    if entry.max_power is None:
+        return
+    optics_w = np.zeros(len(fabric.node_kind))
+    for side in _sides(fabric, interconnect):
+        num_ends = ends_at(side.technology, side.node, side.other, side.line_rate_bytes_per_s)
+        optics_w[: len(num_ends)] += num_ends * side.technology.power.typical
+    for kind in PACKET_SWITCHES:
+        most_w = float(optics_w[fabric.node_kind == NODE_KINDS.index(kind)].max(initial=0.0))
+        if most_w and entry.power.typical + most_w > entry.max_power.typical * _TOLERANCE:
+            beyond.append(
+                f"{interconnect.switch} as {kind} draws {entry.power.typical:g} W and its optics {most_w:g} W, its "
+                f"chassis bears {entry.max_power.typical:g} W"
+            )
+
+
+def _racks(
+    per_rack: int, interconnect: Interconnect, accelerator: Accelerator, wet: list[str], beyond: list[str]
+) -> None:
+    """A rack full of servers with their NICs."""
+    server_w = accelerator.host_power.typical - accelerator.included_nic_power.typical
+    rack_w, known = per_rack * (server_w + interconnect.nic_entry.power.typical), constants()
+    told = f"a rack of {per_rack} accelerators draws {rack_w / 1e3:.1f} kW"
+    air, liquid = known.rack_power_air, known.rack_power_liquid
+    if liquid is not None and rack_w > liquid.typical * _TOLERANCE:
+        beyond.append(f"{told}, liquid cools {liquid.typical / 1e3:g} kW; put fewer in (floor.accelerators_per_rack)")
+    elif air is not None and rack_w > air.typical * _TOLERANCE:
+        wet.append(f"{told}, air cools {air.typical / 1e3:g} kW")
