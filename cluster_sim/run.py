@@ -199,14 +199,7 @@ def network_of(scenario: Scenario) -> tuple[Fabric, Fabric, Cooling]:
 
 
 def economy_of(scenario: Scenario, built: Fabric, step_s: float, utilisation: Mapping[str, float]) -> Economy:
-    """What a scenario burns and costs.
-
-    Args:
-        scenario: what is simulated.
-        built: its fabric, before anything has failed.
-        step_s: time of a step.
-        utilisation: by tier and kind of switch, what is carried on average over what could be, in [0, 1].
-    """
+    """What a scenario burns and costs: its fabric as built, steps of ``step_s``, ``utilisation`` as in ``Work``."""
     accelerator = scenario.job.accelerator_entry
     jobs = (scenario.job, *(neighbour.job for neighbour in scenario.neighbours.values()))
     work = Work(

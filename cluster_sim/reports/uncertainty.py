@@ -38,7 +38,7 @@ def uncertainty(rows: Sequence[Row], drivers: Sequence[Row], notes: Row) -> Rend
     parts: list[RenderableType] = []
     for group in groups(rows).values():
         first = group[0]
-        mine = [row for row in drivers if row["first"] == first["scenario"]]
+        mine = [row for row in drivers if row["scenario"] == first["scenario"]]
         parts += [_table(group, notes), *_hangs_on(first, mine), Text("")]
     return Group(*parts, *_notes(notes))
 
@@ -115,8 +115,13 @@ def decisive(first: Row, drivers: Sequence[Row]) -> list[Row]:
         row
         for row in drivers
         if row["quantity"] == "rank"
-        and ({row["winner_low"], row["winner_high"]} != {row["first"]} or abs(row["influence"] or 0.0) > _SURE * chance)
+        and (_others(row) or abs(row["influence"] or 0.0) > _SURE * chance)
     ]
+
+
+def _others(row: Row) -> bool:
+    """Whether another option than the first wins with the figure at one of its ends."""
+    return {row["winner_low"], row["winner_high"]} != {row["scenario"]}
 
 
 def _told(row: Row) -> str:
@@ -127,7 +132,7 @@ def _told(row: Row) -> str:
         told.append(f"wins {100 * abs(row['influence']):.0f} points {less} often in its upper half")
     for end in ("low", "high"):
         winner = row[f"winner_{end}"]
-        if winner != row["first"]:
+        if winner != row["scenario"]:
             told.append(f"{_option(winner)} is first at its {end} end" if winner else f"not buildable at its {end} end")
     return f"{row['figure']} ({row['status']}): {', '.join(told)}"
 

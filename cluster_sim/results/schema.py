@@ -298,9 +298,9 @@ UNCERTAINTY = pa.schema(
 
 DRIVERS = pa.schema(
     [
+        column("scenario", _TEXT, "", "first of its group with typical figures"),
         column("group", _TEXT, "", "options that stand against each other"),
-        column("first", _TEXT, "", "scenario that is first of its group with typical figures"),
-        column("second", _TEXT, "", "scenario that is second"),
+        column("second", _TEXT, "", "scenario that is second of it"),
         column("figure", _TEXT, "", "entry of the catalogue and its figure"),
         column("status", _TEXT, "", "V1 V2 V3 sourced, D derived, M unverified"),
         column("low", _FLOAT, "figure_unit", "end of the figure's range"),

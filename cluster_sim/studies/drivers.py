@@ -48,7 +48,7 @@ def driver_rows(
 
 def _described(first: Sample, second: Sample, figure: Uncertain) -> Row:
     return {
-        "first": first.option.row["scenario"], "second": second.option.row["scenario"],
+        "scenario": first.option.row["scenario"], "second": second.option.row["scenario"],
         "figure": figure.name, "status": figure.status, "figure_unit": figure.unit,
         "low": figure.low, "typical": figure.typical, "high": figure.high,
     }  # fmt: skip

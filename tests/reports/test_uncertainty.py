@@ -19,7 +19,7 @@ def _row(option, rank, wins, quantity="step_time_s", **more):
 
 def _driver(figure, influence, status="V1", low="j / a / clos", high="j / a / clos", quantity="rank"):
     return {
-        "group": "j, 800G", "first": "j / a / clos", "second": "j / b / clos", "figure": figure, "status": status,
+        "group": "j, 800G", "scenario": "j / a / clos", "second": "j / b / clos", "figure": figure, "status": status,
         "quantity": quantity, "influence": influence, "winner_low": low, "winner_high": high,
     }  # fmt: skip
 

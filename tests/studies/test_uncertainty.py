@@ -212,7 +212,7 @@ def test_a_figure_drives_what_it_changes(group, ranking):
     assert (who["winner_low"], who["winner_high"]) == ("a", "b")
     assert who["influence"] == -1  # wins both draws of the lower half, none of the upper
     assert {row["status"] for row in rows} == {"M"}
-    assert {(row["first"], row["second"]) for row in rows} == {("a", "b")}
+    assert {(row["scenario"], row["second"]) for row in rows} == {("a", "b")}
 
 
 def test_a_figure_that_makes_an_option_impossible_drives(ranking, group):
