@@ -15,6 +15,7 @@ from cluster_sim.core import InputError, stream, stream_key
 from cluster_sim.economics import (
     Cooling,
     Economy,
+    Pieces,
     Work,
     bill_table,
     cooling_of,
@@ -180,7 +181,9 @@ def _simulated(scenario: Scenario, backend: Backend, announce: Announce) -> "_Si
     schedule = jobs.schedule(fusible(collectives, routes, backend))
     simulation = Simulation(schedule, routes, backend)
     outcome = simulation.run(lambda done: announce(f"simulating: {done:,} of {len(schedule):,} tasks"))
-    costs = economy_of(scenario, built, outcome.step_time_s, mean_utilisation(routes, outcome))
+    pieces = count_pieces(built, scenario.interconnect, scenario.job.accelerator_entry.scale_up)
+    busy = mean_utilisation(routes, outcome)
+    costs = economy_of(scenario, pieces, built.num_endpoints, outcome.step_time_s, busy)
     return _Simulated(scenario, fabric, jobs, schedule, routes, outcome, costs, cooling)
 
 
@@ -198,9 +201,14 @@ def network_of(scenario: Scenario) -> tuple[Fabric, Fabric, Cooling]:
     return built, scenario.slow_links.slowed_in(fabric, stream(scenario.seed, "slow_links")), cooling
 
 
-def economy_of(scenario: Scenario, built: Fabric, step_s: float, utilisation: Mapping[str, float]) -> Economy:
-    """What a scenario burns and costs: its fabric as built, steps of ``step_s``, ``utilisation`` as in ``Work``."""
-    accelerator = scenario.job.accelerator_entry
+def economy_of(
+    scenario: Scenario,
+    pieces: tuple[Pieces, ...],
+    num_accelerators: int,
+    step_s: float,
+    utilisation: Mapping[str, float],
+) -> Economy:
+    """What a scenario burns and costs: pieces of its network as built, steps of ``step_s``, the rest as in ``Work``."""
     jobs = (scenario.job, *(neighbour.job for neighbour in scenario.neighbours.values()))
     work = Work(
         step_s=step_s,
@@ -208,8 +216,7 @@ def economy_of(scenario: Scenario, built: Fabric, step_s: float, utilisation: Ma
         cluster_ratio=scenario.job.accelerators / sum(job.accelerators for job in jobs),
         utilisation=utilisation,
     )
-    pieces = count_pieces(built, scenario.interconnect, accelerator.scale_up)
-    return economy(pieces, built.num_endpoints, accelerator, work, scenario.economics)
+    return economy(pieces, num_accelerators, scenario.job.accelerator_entry, work, scenario.economics)
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,8 @@ def _given(name: str) -> tuple[tuple[str, float], ...]:
 @lru_cache(maxsize=_KEPT)
 def _given_entry(section: str, name: str, figures: tuple[tuple[str, float], ...]) -> Entry:
     entry = entries(section)[name]
-    return entry.model_copy(update={key: _instead(entry.figures[key], value) for key, value in figures})
+    own = entry.figures if figures else {}
+    return entry.model_copy(update={key: _instead(own[key], value) for key, value in figures})
 
 
 @lru_cache(maxsize=_KEPT)

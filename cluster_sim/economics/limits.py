@@ -30,11 +30,13 @@ class Cooling:
     reason: str
 
 
-def cooling_of(fabric: Fabric, interconnect: Interconnect, accelerator: Accelerator, per_rack: int | None) -> Cooling:
+def cooling_of(
+    fabric: Fabric | None, interconnect: Interconnect, accelerator: Accelerator, per_rack: int | None
+) -> Cooling:
     """What the parts of a cluster need.
 
     Args:
-        fabric: the network.
+        fabric: the network; None for racks of servers alone.
         interconnect: what it is made of.
         accelerator: one of its accelerators with its share of a server.
         per_rack: accelerators of a rack; None where that is not known.
@@ -46,10 +48,11 @@ def cooling_of(fabric: Fabric, interconnect: Interconnect, accelerator: Accelera
     beyond: list[str] = []
     if interconnect.switch_entry.cooling == "liquid":
         wet.append(f"{interconnect.switch} is cooled by liquid")
-    _cages(fabric, interconnect, wet, beyond)
-    _chassis(fabric, interconnect, beyond)
+    if fabric is not None:
+        _cages(fabric, interconnect, wet, beyond)
+        _chassis(fabric, interconnect, beyond)
     if per_rack is not None:
-        _racks(min(per_rack, fabric.num_endpoints), interconnect, accelerator, wet, beyond)
+        _racks(min(per_rack, fabric.num_endpoints) if fabric else per_rack, interconnect, accelerator, wet, beyond)
     if beyond:
         raise NotBuildableError(tuple(beyond))
     return Cooling("liquid" if wet else "air", "; ".join(wet))

@@ -58,23 +58,20 @@ def _table(group: Sequence[Row], notes: Row) -> Table:
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1, 0, 0))
     for name in ("#", "interconnect", "topology"):
         table.add_column(name, no_wrap=True)
-    for name in ("wins %", "mean #", *(SHOWN[name][0] for name in shown)):
+    built = ("built %",) if any(row["buildable_ratio"] < 1 for row in group) else ()
+    for name in ("wins %", "mean #", *built, *(SHOWN[name][0] for name in shown)):
         table.add_column(name, justify="right", no_wrap=True)
     for rank in dict.fromkeys(row["rank"] for row in group):
         mine = {row["quantity"]: row for row in group if row["rank"] == rank}
         any_row = next(iter(mine.values()))
         table.add_row(
-            str(rank), escape(any_row["interconnect"]), escape(any_row["topology"]), _wins(any_row),
+            str(rank), escape(any_row["interconnect"]), escape(any_row["topology"]),
+            f"{100 * any_row['wins_ratio']:.0f}",
             "-" if any_row["mean_rank"] is None else f"{any_row['mean_rank']:.1f}",
+            *(f"{100 * any_row['buildable_ratio']:.0f}" for _ in built),
             *(_interval(mine[name], digits[name]) if name in mine else "-" for name in shown),
         )  # fmt: skip
     return table
-
-
-def _wins(row: Row) -> str:
-    """Share of draws that it wins; with how often it can be built where that is not always."""
-    told = f"{100 * row['wins_ratio']:.0f}"
-    return told if row["buildable_ratio"] == 1 else f"{told} (buildable {100 * row['buildable_ratio']:.0f})"
 
 
 def _digits(quantity: str, group: Sequence[Row]) -> int:
@@ -114,8 +111,7 @@ def decisive(first: Row, drivers: Sequence[Row]) -> list[Row]:
     return [
         row
         for row in drivers
-        if row["quantity"] == "rank"
-        and (_others(row) or abs(row["influence"] or 0.0) > _SURE * chance)
+        if row["quantity"] == "rank" and (_others(row) or abs(row["influence"] or 0.0) > _SURE * chance)
     ]
 
 
@@ -145,7 +141,8 @@ def _option(scenario: str) -> str:
 def _notes(notes: Row) -> list[Text]:
     told = [
         "Every figure with a range is drawn between low and high, most often near typical (triangular), each by "
-        "itself; a draw holds for all options. Places are by the ranking in use.",
+        "itself; a draw holds for all options. Places are by the ranking in use; wins are of the draws in which "
+        "any option of the table can be built.",
     ]
     if notes["method"] == "simulated":
         told.append("Step times: every option was simulated in every draw.")

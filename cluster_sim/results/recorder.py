@@ -20,8 +20,8 @@ _MANIFEST = "manifest.json"
 
 #: What a run and the commands that read it write; nothing else is ever deleted.
 _OURS = re.compile(
-    rf"(manifest\.json|({'|'.join(SCHEMAS)})\.arrow)(\.partial)?|report\.html|(comparison|pipeline|topology)\.(png|svg)"
-    r"|nccl_\w+\.yaml|compute(-[\w-]+)?\.yaml|\.writable"
+    rf"(manifest\.json|({'|'.join(SCHEMAS)})\.arrow)(\.partial)?|report\.html"
+    r"|(comparison|pipeline|topology|uncertainty)\.(png|svg)|nccl_\w+\.yaml|compute(-[\w-]+)?\.yaml|\.writable"
 )
 
 

@@ -288,7 +288,9 @@ UNCERTAINTY = pa.schema(
         column("low", _FLOAT, "unit", "5 % of the draws are below"),
         column("median", _FLOAT, "unit", "half of the draws are below"),
         column("high", _FLOAT, "unit", "95 % of the draws are below"),
-        column("wins_ratio", _FLOAT, "1", "share of the draws in which it is first of its group"),
+        column(
+            "wins_ratio", _FLOAT, "1", "share of the draws in which any of its group can be built that it is first in"
+        ),
         column("mean_rank", _FLOAT, "1", "mean place in its group, over draws in which it has one"),
         column("buildable_ratio", _FLOAT, "1", "share of the draws in which it can be built"),
         column("draws", _INT, "1", "of all figures at once"),

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from cluster_sim.studies.draws import Uncertain
-from cluster_sim.studies.sampled import QUANTITIES, Ranking, Row, Sample
+from cluster_sim.studies.sampled import QUANTITIES, Ranking, Row, Sample, decided
 from cluster_sim.tables import Array
 
 #: Changes of a gap below this are rounding.
@@ -33,14 +33,15 @@ def driver_rows(
         return []
     first, second = ranked[:2]
     figures = dict.fromkeys(figure for sample in group for figure in sample.option.figures)
-    at_first = place[[sample is first for sample in group].index(True)]
+    won = decided(place)
+    at_first = place[[sample is first for sample in group].index(True), won]
     rows = []
     for figure in figures:
         found = list(_gaps(first, second, figure, drawn[figure.key]))
         winners = [_winner(group, ranking, figure, end) for end in _ENDS]
         if found or any(winner != first.option.row["scenario"] for winner in winners):
             rest = dict(zip(("winner_low", "winner_high"), winners, strict=True))
-            found.append({"quantity": "rank", "influence": _by_halves(at_first, drawn[figure.key]), **rest})
+            found.append({"quantity": "rank", "influence": _by_halves(at_first, drawn[figure.key][won]), **rest})
         common = _described(first, second, figure)
         rows += [{"group": name, **common, **row} for row in found]
     return rows
@@ -86,8 +87,8 @@ def _winner(group: Sequence[Sample], ranking: Ranking, figure: Uncertain, end: s
 
 
 def _by_halves(place: Array, drawn: Array) -> float | None:
-    """Share of draws that it wins where the figure is above its median, less the share where it is not."""
-    above = drawn > np.median(drawn)
+    """Share of draws with a winner that it wins where the figure is above its median, less that where it is not."""
+    above = drawn > np.median(drawn) if len(drawn) else np.zeros(0, bool)
     return float((place[above] == 1).mean() - (place[~above] == 1).mean()) if above.any() else None
 
 

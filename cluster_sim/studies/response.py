@@ -7,6 +7,7 @@ all figures of an aspect at their low and at their high ends, and the change is 
 aspect between, and changes of several aspects to add up. How far that is from the truth is measured with some draws.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,8 +17,10 @@ from cluster_sim.config import Scenario
 from cluster_sim.studies.draws import Uncertain
 from cluster_sim.tables import Fabric, is_scale_up
 
-#: How much there is of each aspect, by its name; times in s, the others as ``_slowness`` has them.
+#: How much there is of each aspect, by its name; times in s, the others as ``slowness`` has them.
 Amounts = dict[str, float]
+#: (x, y) with x rising.
+Points = tuple[tuple[float, float], ...]
 
 #: Aspects that the links of a fabric show, and figures that move them.
 _NIC, _LATENCY, _RATE, _CIRCUITS = "NIC latency", "network latency", "network rate", "circuits"
@@ -62,7 +65,7 @@ def amounts(
     found[_LATENCY] -= found[_NIC]  # it is in the latency of links to accelerators, both ways
     for figure in figures:
         if aspect_of(figure, scenario) == figure.name:
-            found[figure.name] = _slowness(figure, values.get(figure.key, figure.typical))
+            found[figure.name] = slowness(figure, values.get(figure.key, figure.typical))
     return found
 
 
@@ -88,8 +91,8 @@ def slower(tier: str, before: Amounts, after: Amounts) -> float:
     return after[rate] / before[rate] if before[rate] else 1.0
 
 
-def _slowness(figure: Uncertain, value: float) -> float:
-    """Times grow in proportion to one over an efficiency or a rate, and to everything else."""
+def slowness(figure: Uncertain, value: float) -> float:
+    """What times are linear in: they grow in proportion to one over an efficiency or a rate, and to everything else."""
     is_rate = figure.section == "accelerator" or figure.figure.endswith("efficiency")
     return 1 / value if is_rate and value else value
 
@@ -136,7 +139,7 @@ class Response:
         points: (amount, change in seconds) by aspect, amounts rising.
     """
 
-    points: dict[str, tuple[tuple[float, float], ...]]
+    points: dict[str, Points]
 
     @classmethod
     def through(cls, typical: tuple[Amounts, float], probed: Sequence[tuple[str, Amounts, float]]) -> "Response":
@@ -154,17 +157,16 @@ class Response:
 
     def change_s(self, before: Amounts, after: Amounts) -> float:
         """Of a step's time, from one amount of everything to another."""
-        return sum(_at(points, after[aspect]) - _at(points, before[aspect]) for aspect, points in self.points.items())
+        return sum(at(points, after[aspect]) - at(points, before[aspect]) for aspect, points in self.points.items())
 
 
-def _at(points: tuple[tuple[float, float], ...], amount: float) -> float:
+def at(points: Points, x: float) -> float:
     """Piecewise linear through the points, and on beyond the outermost."""
     if len(points) == 1:
-        return 0.0
-    x, y = np.array(points).T
-    right = int(np.clip(np.searchsorted(x, amount), 1, len(x) - 1))
-    slope = (y[right] - y[right - 1]) / (x[right] - x[right - 1])
-    return float(y[right - 1] + slope * (amount - x[right - 1]))
+        return points[0][1]
+    right = min(max(bisect_left(points, (x,)), 1), len(points) - 1)
+    (before, y), (after, end) = points[right - 1], points[right]
+    return y + (end - y) * (x - before) / (after - before)
 
 
 def alike(scenario: Scenario) -> str:

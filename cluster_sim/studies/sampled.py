@@ -117,6 +117,11 @@ def places(samples: Sequence[Sample], ranking: Ranking) -> Array:
     return found
 
 
+def decided(place: Array) -> Array:
+    """bool[draws]: where one of options that stand against each other is first: any of them can be built."""
+    return np.asarray((place == 1).any(axis=0))
+
+
 def group_name(group: tuple[Any, ...]) -> str:
     """What options that stand against each other are called: ``moe-1t, 800G``."""
     return ", ".join(part if isinstance(part, str) else bit_rate(part) for part in group)
@@ -131,15 +136,17 @@ def interval_rows(samples: Sequence[Sample], place: Array, method: str, grouping
         method: how step times were found.
         grouping: which options stand against each other.
     """
+    groups = [grouping(sample.option.row) for sample in samples]
+    won = {group: decided(place[[other == group for other in groups]]) for group in groups}
     names = ("scenario", "job", "interconnect", "topology", "line_rate_bytes_per_s", "rank")
     return [
         {
-            **{name: sample.option.row[name] for name in names}, "group": group_name(grouping(sample.option.row)),
+            **{name: sample.option.row[name] for name in names}, "group": group_name(group),
             "quantity": quantity, "unit": unit, "typical": sample.option.row[quantity],
             **_interval(sample.values(quantity)),
-            **_standing(mine), "draws": len(mine), "method": method,
+            **_standing(mine, won[group]), "draws": len(mine), "method": method,
         }
-        for sample, mine in zip(samples, place, strict=True)
+        for sample, mine, group in zip(samples, place, groups, strict=True)
         for quantity, unit in QUANTITIES.items()
         if sample.option.row.get(quantity) is not None
     ]  # fmt: skip
@@ -152,11 +159,11 @@ def _interval(values: Array) -> Row:
     return dict(zip(("low", "median", "high"), np.quantile(known, _SHARES).tolist(), strict=True))
 
 
-def _standing(place: Array) -> Row:
-    """How often it wins, of all draws, its mean place where it has one, and how often it can be built."""
+def _standing(place: Array, won: Array) -> Row:
+    """How often it wins where anybody does, its mean place where it has one, and how often it can be built."""
     ranked = place[~np.isnan(place)]
     return {
-        "wins_ratio": float((place == 1).mean()),
+        "wins_ratio": float((place[won] == 1).mean()) if won.any() else 0.0,
         "mean_rank": float(ranked.mean()) if len(ranked) else None,
         "buildable_ratio": len(ranked) / len(place),
     }

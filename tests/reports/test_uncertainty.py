@@ -41,9 +41,10 @@ def test_the_table_has_the_best_first_with_its_share_of_wins_and_its_intervals(i
     text = shown(uncertainty(intervals, [], NOTES))
     assert "j, 800G: 400 draws" in text
     first, second = [line.split() for line in text.splitlines() if " clos " in f"{line} "][:2]
-    assert first[:5] == ["1", "a", "clos", "75", "1.5"]
-    assert " ".join(first[5:]) == "10.500 to 12.250 9.0 to 12.3"
-    assert " ".join(second[3:6]) == "25 (buildable 90)"
+    assert first[:6] == ["1", "a", "clos", "75", "1.5", "100"]
+    assert " ".join(first[6:]) == "10.500 to 12.250 9.0 to 12.3"
+    assert second[3:6] == ["25", "1.5", "90"]
+    assert "built %" not in shown(uncertainty([row | {"buildable_ratio": 1.0} for row in intervals], [], NOTES))
 
 
 def test_figures_that_make_another_first_are_named_and_those_without_a_source_once_more(intervals):

@@ -45,7 +45,7 @@ def test_every_option_that_can_be_built_has_intervals_of_what_its_row_has(done):
 
 
 def test_every_draw_has_one_winner(done):
-    assert sum(row["wins_ratio"] for row in _rows(done).values()) == pytest.approx(1)
+    assert sum(row["wins_ratio"] for row in _rows(done).values()) == pytest.approx(1)  # the others have no copper
 
 
 def test_an_option_is_not_buildable_in_the_draws_in_which_its_copper_is_too_short(done):
@@ -117,6 +117,17 @@ def test_the_same_option_twice_never_parts(tmp_path):
     assert found.tables["drivers"].num_rows == 0  # no figure parts the two
 
 
+def test_draws_in_which_nothing_can_be_built_have_no_winner_and_count_for_nobody(tmp_path):
+    """The DAC alone is too short in a quarter of the draws; it wins all others."""
+    alone = (
+        "compare.interconnects={dac: {port_rate: 800 Gbps, nic: connectx8-800g, switch: tomahawk5, "
+        "host_leaf: dac-800g, leaf_spine: dac-800g, spine_core: dac-800g}}"
+    )
+    (row,) = _rows(_drawn(tmp_path, alone, "compare.topologies={clos: {kind: clos, pod_accelerators: 32}}")).values()
+    assert 0 < row["buildable_ratio"] < 1
+    assert row["wins_ratio"] == 1
+
+
 def test_given_figures_stay_in_all_draws(tmp_path):
     """With the prices of all its parts given, an option's price has no spread."""
     prices = (
@@ -144,7 +155,7 @@ def test_the_ranking_in_use_decides_who_wins(tmp_path):
     """By price the DAC loses no draw that it can be built in; its power does not matter then."""
     done = _drawn(tmp_path, "rank=capex", num=40)
     dac = _rows(done)["tiny / dac / clos"]
-    assert dac["wins_ratio"] == dac["buildable_ratio"]
+    assert dac["wins_ratio"] == dac["buildable_ratio"]  # the others can always be built
     deciding = {row["figure"] for row in done.tables["drivers"].to_pylist() if row["quantity"] == "capex_usd"}
     assert all(figure.endswith(("price", "per_port", "reach")) for figure in deciding)
 
