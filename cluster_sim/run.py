@@ -188,35 +188,24 @@ def _simulated(scenario: Scenario, backend: Backend, announce: Announce) -> "_Si
 
 
 def network_of(scenario: Scenario) -> tuple[Fabric, Fabric, Cooling]:
-    """The fabric as built, the same with failed and slow links, and how it is cooled.
-
-    Raises:
-        NotBuildableError: it cannot be built, or not be cooled.
-    """
+    """The fabric as built, the same with failed and slow links, and its cooling; NotBuildableError says why not."""
     interconnect, accelerator = scenario.interconnect, scenario.job.accelerator_entry
     built = scenario.topology.fabric(Equipment(scenario.num_endpoints, accelerator, interconnect))
-    hall = scenario.topology.hall
-    cooling = cooling_of(built, interconnect, accelerator, hall.accelerators_per_rack if hall else None)
+    per_rack = scenario.topology.hall.accelerators_per_rack if scenario.topology.hall else None
+    cooling = cooling_of(built, interconnect, accelerator, per_rack, scenario.economics.limits)
     fabric = scenario.failed_links.removed_from(built, stream(scenario.seed, "failed_links"))
     return built, scenario.slow_links.slowed_in(fabric, stream(scenario.seed, "slow_links")), cooling
 
 
 def economy_of(
-    scenario: Scenario,
-    pieces: tuple[Pieces, ...],
-    num_accelerators: int,
-    step_s: float,
-    utilisation: Mapping[str, float],
+    scenario: Scenario, pieces: tuple[Pieces, ...], num: int, step_s: float, utilisation: Mapping[str, float]
 ) -> Economy:
-    """What a scenario burns and costs: pieces of its network as built, steps of ``step_s``, the rest as in ``Work``."""
+    """What a scenario burns and costs: the pieces of its network, ``num`` accelerators, the rest as in ``Work``."""
     jobs = (scenario.job, *(neighbour.job for neighbour in scenario.neighbours.values()))
-    work = Work(
-        step_s=step_s,
-        step_tokens=scenario.job.global_batch * scenario.job.model.sequence,
-        cluster_ratio=scenario.job.accelerators / sum(job.accelerators for job in jobs),
-        utilisation=utilisation,
-    )
-    return economy(pieces, num_accelerators, scenario.job.accelerator_entry, work, scenario.economics)
+    tokens = scenario.job.global_batch * scenario.job.model.sequence
+    ratio = scenario.job.accelerators / sum(job.accelerators for job in jobs)
+    work = Work(step_s=step_s, step_tokens=tokens, cluster_ratio=ratio, utilisation=utilisation)
+    return economy(pieces, num, scenario.job.accelerator_entry, work, scenario.economics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +261,7 @@ def _unverified(done: _Simulated) -> tuple[str, ...]:
     others += [(job.accelerator, job.accelerator_entry, ("price", "host_power"))]
     others += [(interconnect.switch, interconnect.switch_entry, ("latency",))]
     others += [(interconnect.nic, interconnect.nic_entry, ("latency",))]
-    for tier in (tier for tier in done.fabric.tiers if interconnect.scale_up or not is_scale_up(tier)):
+    for tier in (tier for tier in done.fabric.tiers if interconnect.inside(tier) or not is_scale_up(tier)):
         used = ("latency", "reach", "optical_margin") if tier in OCS_TIERS else ("latency", "reach")
         others += [(name, entry, used) for name, entry in interconnect.ends(tier).by_name.items()]
     link = job.accelerator_entry.scale_up
@@ -400,6 +389,6 @@ def _links(done: _Simulated) -> pa.Table:
 
 def _technologies(done: _Simulated) -> Array:
     inside, interconnect = done.scenario.job.accelerator_entry.scale_up, done.scenario.interconnect
-    is_own = [interconnect.scale_up is not None or not is_scale_up(tier) for tier in done.fabric.tiers]
+    is_own = [interconnect.inside(tier) is not None or not is_scale_up(tier) for tier in done.fabric.tiers]
     names = zip(done.fabric.tiers, is_own, strict=True)
     return np.array([interconnect.ends(tier).label if own else inside for tier, own in names])

@@ -83,6 +83,8 @@ class Interconnect(Spec):
         scale_up: technology of the links inside scale-up domains, as many modules or cables a link as its bandwidth
             takes; None for the copper that is in the accelerator's price, power and latency. A technology that is
             named comes on top of these.
+        scale_up_top: technology between the two tiers of switches of a domain that has two; ``scale_up`` where it is
+            not given, so that light can join racks of copper.
     """
 
     port_rate_bytes_per_s: BytesPerSecond = Field(gt=0)
@@ -95,6 +97,7 @@ class Interconnect(Spec):
     ocs: OcsName = "palomar-mems"
     circulators: bool = False
     scale_up: LinkEnds | None = None
+    scale_up_top: LinkEnds | None = None
 
     @model_validator(mode="after")
     def _modules_carry_ports(self) -> "Interconnect":
@@ -112,14 +115,16 @@ class Interconnect(Spec):
         return self.model_copy(update={"port_rate_bytes_per_s": self.port_rate_bytes_per_s / num})
 
     def ends(self, tier: str) -> LinkEnds:
-        """Technologies at the ends of a tier's links; of scale-up links where they are named."""
+        """Technologies at the ends of a tier's links; of scale-up links only where they are named, see ``inside``."""
         if tier in OCS_TIERS:
             return self.spine_ocs or self.spine_core
-        if tier.startswith("scale_up"):
-            assert self.scale_up is not None, "scale-up links are part of the servers"
-            return self.scale_up
-        ends: LinkEnds = getattr(self, tier)
+        ends: LinkEnds | None = self.inside(tier) if tier.startswith("scale_up") else getattr(self, tier)
+        assert ends is not None, "these scale-up links are part of the servers"
         return ends
+
+    def inside(self, tier: str) -> LinkEnds | None:
+        """Technologies at the ends of scale-up links of a tier; None where they are part of the servers."""
+        return (self.scale_up_top or self.scale_up) if tier == "scale_up_top" else self.scale_up
 
     @property
     def switch_entry(self) -> Switch:

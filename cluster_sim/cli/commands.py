@@ -119,6 +119,24 @@ def plan(config: Path, **options: Any) -> None:
 
 
 @main.command()
+@_CONFIG
+@_WORKERS
+@click.option("--histories", type=click.IntRange(min=1), help="So many; overrides the file.")
+@_FORCE
+@_common
+def reliability(config: Path, **options: Any) -> None:
+    """Simulate months of failures of CONFIG: interruptions by cause, goodput, time to train.
+
+    The key 'reliability' of CONFIG says how long, how often state is saved, and how many servers stand by; what fails
+    how often is in the catalogue.
+    """
+    with errors_for_humans() as where:
+        from cluster_sim.cli.reliability import run_reliability
+
+        run_reliability(config, where, **options)
+
+
+@main.command()
 @click.argument("problem", type=click.Path(path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path), help="Folder for the results, new or empty.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier run in --output.")

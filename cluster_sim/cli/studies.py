@@ -12,7 +12,16 @@ from cluster_sim.cli.humans import Where
 from cluster_sim.cli.progress import progress_bar
 from cluster_sim.config import CompareConfig, RunConfig, read_config, read_whole
 from cluster_sim.core import ConfigError
-from cluster_sim.reports import draw_comparison, draw_pipeline, draw_uncertainty, ranking, step
+from cluster_sim.reports import (
+    draw_comparison,
+    draw_pareto,
+    draw_pipeline,
+    draw_scale,
+    draw_uncertainty,
+    ranking,
+    scaling,
+    step,
+)  # fmt: skip
 from cluster_sim.reports import uncertainty as intervals
 from cluster_sim.results import Run
 
@@ -24,7 +33,7 @@ def run_one(
     """``cluster-sim run``."""
     from cluster_sim.run import simulate
 
-    config = _read(path, where, _forced(path, settings, force), overrides)
+    config = _read(path, where, forced(path, settings, force), overrides)
     if not isinstance(config, RunConfig):
         raise ConfigError((where.problem("compare", f"holds a comparison; use 'cluster-sim compare {path}'"),))
     if "name" not in config.model_fields_set:
@@ -34,7 +43,8 @@ def run_one(
         done = simulate(config, output, overwrite, lambda phase: bar.update(task, description=phase))
     if "tasks" in done.tables and config.job.parallelism.pipeline > 1:
         draw_pipeline(done.tables["tasks"], f"{config.name}: {config.job.schedule}", done.folder)
-    print_run(done, step(done.summary.to_pylist()[0]), quiet, as_json)
+    power, supply = (done.tables[name].to_pylist() for name in ("power", "supply"))
+    print_run(done, step(done.summary.to_pylist()[0], power, supply), quiet, as_json)
     if config.job.parallelism.is_placed_by_size and not (quiet or as_json):
         click.echo(f"order: {', '.join(done.manifest['order'])}: {done.manifest['order_reason']}")
 
@@ -49,7 +59,7 @@ def run_comparison(
     if resimulate and not uncertainty:
         raise click.UsageError("--resimulate is for draws; say how many with --uncertainty N")
 
-    config = _read(path, where, _forced(path, settings, force), overrides)
+    config = _read(path, where, forced(path, settings, force), overrides)
     if not isinstance(config, CompareConfig):
         raise ConfigError((f"{path}:1: holds a single run; use 'cluster-sim run {path}', or add a key 'compare'",))
     with progress_bar(quiet or as_json) as bar:
@@ -63,19 +73,20 @@ def run_comparison(
             lambda num, total, name: bar.update(task, completed=num, total=total, description=name),
             Sampling(num=uncertainty, resimulate=resimulate) if uncertainty else None,
         )
-    rows = done.summary.to_pylist()
+    rows, sizes = done.summary.to_pylist(), config.compare.accelerators
+    largest = [row for row in rows if row["num_accelerators"] == sizes[-1]] if sizes else rows
     draw_comparison(rows, done.folder, by=config.rank)
-    table: RenderableType = ranking(rows, config.tie_ratio, config.rank)
+    draw_pareto(largest, done.folder, by=config.rank)
+    tables: list[RenderableType] = [ranking(largest, config.tie_ratio, config.rank)]
+    if sizes:
+        most, scaled = config.compare.most_exposed, done.tables["scale"].to_pylist()
+        draw_scale(scaled, most, done.folder)
+        tables.append(scaling(scaled, most))
     if uncertainty:
-        table = Group(table, _uncertain(done))
-    print_run(done, table, quiet, as_json)
-
-
-def _uncertain(done: Run) -> RenderableType:
-    """Intervals of a comparison, drawn and as a table."""
-    rows, drivers = (done.tables[name].to_pylist() for name in ("uncertainty", "drivers"))
-    draw_uncertainty(rows, done.folder)
-    return intervals(rows, drivers, done.manifest["uncertainty"])
+        drawn, drivers = (done.tables[name].to_pylist() for name in ("uncertainty", "drivers"))
+        draw_uncertainty(drawn, done.folder)
+        tables.append(intervals(drawn, drivers, done.manifest["uncertainty"]))
+    print_run(done, Group(*tables), quiet, as_json)
 
 
 def _read(path: Path, where: Where, settings: tuple[str, ...], overrides: dict[str, Any]) -> RunConfig | CompareConfig:
@@ -88,8 +99,8 @@ def given(overrides: dict[str, Any]) -> list[str]:
     return [f"{name}={json.dumps(value)}" for name, value in overrides.items() if value is not None]
 
 
-def _forced(path: Path, settings: tuple[str, ...], force: bool) -> tuple[str, ...]:
-    """With ``force`` of every job set, where that is asked for."""
+def forced(path: Path, settings: tuple[str, ...], force: bool) -> tuple[str, ...]:
+    """Settings with ``force`` of every job set, where that is asked for."""
     if not force:
         return settings
     data = read_whole(path, settings).data

@@ -1,11 +1,12 @@
 """Configurations: Specs of the rooms below put together, read from YAML with file and line for every mistake."""
 
+from cluster_sim.config.comparison import Comparison
 from cluster_sim.config.fabric import FabricConfig, read_fabric
 from cluster_sim.config.load import load_config, read_config, read_plan, read_whole
 from cluster_sim.config.problem import read_problem
 from cluster_sim.config.rank import CRITERIA, Criterion, Rank
 from cluster_sim.config.scaled import Batch, job_at, name_and_size, scaled
-from cluster_sim.config.specs import Common, CompareConfig, Comparison, RunConfig, Scenario
+from cluster_sim.config.specs import Common, CompareConfig, RunConfig, Scenario
 from cluster_sim.config.transport import read_transport
 
 __all__ = [

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field
 
 from cluster_sim.catalogue import Interconnect, accelerator
+from cluster_sim.config.comparison import AnyTopology
 from cluster_sim.config.load import read_whole
-from cluster_sim.config.specs import AnyTopology
 from cluster_sim.core import ConfigError, Document, InputError, Spec, UnknownNameError, read_spec
 from cluster_sim.tables import is_scale_up
 from cluster_sim.topology import Equipment
@@ -48,7 +48,7 @@ class FabricConfig(Spec):
 
     def technology_of(self, tier: str) -> str:
         """What carries the links of a tier."""
-        is_in_server = is_scale_up(tier) and self.interconnect.scale_up is None
+        is_in_server = is_scale_up(tier) and self.interconnect.inside(tier) is None
         return self.equipment.accelerator.scale_up if is_in_server else self.interconnect.ends(tier).label
 
 

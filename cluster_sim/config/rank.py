@@ -111,9 +111,20 @@ class Rank(Spec):
         """Rows of the summary for which this is equal stand against each other: the job, and the line rate."""
         return (row["job"],) if self.across == "line_rates" else (row["job"], row["line_rate_bytes_per_s"])
 
-    @property
-    def needs(self) -> list[tuple[str, tuple[str, ...], str]]:
-        """(criterion, where it is asked for, key of a comparison without which no row has it) of all that need one."""
+    def lacking(self, config: object) -> list[Problem]:
+        """Criteria for which a comparison, read or unread, lacks a key, each at its place in that comparison."""
         return [
-            (name, ("mix", name) if self.mix else ("by",), key) for name in self.weights for key in CRITERIA[name].needs
-        ]
+            (("rank", "mix", name) if self.mix else ("rank", "by"),
+             f"there is no {CRITERIA[name].words} without the key {key}; give it, or rank by something else")
+            for name in self.weights
+            for key in CRITERIA[name].needs
+            if not _has(config, key)
+        ]  # fmt: skip
+
+
+def _has(config: object, key: str) -> bool:
+    """Whether a configuration gives what ``key``, a path, names: something other than nothing and 0."""
+    value = config
+    for part in key.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else getattr(value, part, None)
+    return value is not None and value != 0

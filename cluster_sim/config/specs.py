@@ -1,23 +1,22 @@
 """What a configuration file holds: Specs of the rooms below, put together."""
 
-from typing import Annotated, Literal
+from collections.abc import Sequence
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, SerializeAsAny, model_validator
+from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
 from cluster_sim.backend import BackendName
 from cluster_sim.catalogue import Given, Interconnect
+from cluster_sim.config.comparison import AnyTopology, Comparison, Name
 from cluster_sim.config.neighbours import Neighbour, PlacementName, misplaced
-from cluster_sim.config.rank import CRITERIA, Rank
-from cluster_sim.config.scaled import Batch, job_at, scaled
-from cluster_sim.core import InputError, Problem, Ratio, Spec, one_of, raise_problems
+from cluster_sim.config.rank import Rank
+from cluster_sim.core import Problem, Ratio, Spec, one_of, raise_problems
 from cluster_sim.economics import Economics
+from cluster_sim.reliability import Reliability
 from cluster_sim.routing import ROUTINGS, Routing, Spray
-from cluster_sim.topology import TOPOLOGIES, FailedLinks, SlowLinks, Topology
+from cluster_sim.topology import FailedLinks, SlowLinks, Topology
 from cluster_sim.workload import MOST_ACCELERATORS, Job, PlanSpace
 
-AnyTopology = Annotated[SerializeAsAny[Topology], one_of(TOPOLOGIES)]
-#: Letters, digits, blanks and .-_+ after a letter or digit: goes into file names, tables and figures as it is.
-Name = Annotated[str, Field(pattern=r"^\w[\w .+-]*$")]
 AnyRouting = Annotated[SerializeAsAny[Routing], one_of(ROUTINGS)]
 
 
@@ -35,6 +34,7 @@ class Common(Spec):
         cluster_accelerators: of the cluster; 0 for as many as the jobs need.
         catalogue: figures that take the place of the catalogue's.
         economics: what costs are reckoned with.
+        reliability: failures over months; None where nobody asks.
         record: ``summary`` writes summary, bill of materials and events; ``tasks`` also tasks, collectives and links.
     """
 
@@ -48,6 +48,7 @@ class Common(Spec):
     cluster_accelerators: int = Field(0, ge=0, le=MOST_ACCELERATORS)
     catalogue: Given = Given({})
     economics: Economics = Economics()
+    reliability: Reliability | None = None
     record: Literal["summary", "tasks"] = "summary"
 
 
@@ -71,7 +72,8 @@ class RunConfig(Common):
 
     @model_validator(mode="after")
     def _finds_room(self) -> "RunConfig":
-        raise_problems("RunConfig", misplaced(self.job, self.neighbours, self.cluster_accelerators))
+        found = misplaced(self.job, self.neighbours, self.cluster_accelerators)
+        raise_problems("RunConfig", [*found, *unsaved(self.reliability, self.job)])
         return self
 
     @property
@@ -82,67 +84,6 @@ class RunConfig(Common):
             job_name=self.name, interconnect_name="interconnect", topology_name=_kind(self.topology), job=self.job,
             interconnect=self.interconnect, topology=self.topology,
         )  # fmt: skip
-
-
-class Comparison(Spec):
-    """Everything that is combined with everything, by name.
-
-    Attributes:
-        jobs: what is trained.
-        interconnects: what carries it.
-        topologies: how it is joined.
-        accelerators: sizes at which every job is simulated, ascending, by more or fewer data-parallel replicas; none
-            for each job as it is.
-        batch: of jobs at these sizes: as many sequences to each replica (``proportional``, weak scaling; the default),
-            or as many in all (``fixed``, strong scaling).
-        most_exposed_ratio: share of a step that may go by waiting for communication where a network is enough; 10 %
-            by default.
-    """
-
-    jobs: dict[Name, Job] = Field(min_length=1)
-    interconnects: dict[Name, Interconnect] = Field(min_length=1)
-    topologies: dict[Name, AnyTopology] = Field(min_length=1)
-    accelerators: tuple[int, ...] = ()
-    batch: Batch | None = None
-    most_exposed_ratio: Ratio | None = Field(None, gt=0, lt=1)
-
-    @model_validator(mode="after")
-    def _scales(self) -> "Comparison":
-        problems: list[Problem] = []
-        if not self.accelerators:
-            problems += [
-                ((key,), "is of sizes of jobs, and 'accelerators' gives none; leave it out")
-                for key, value in (("batch", self.batch), ("most_exposed", self.most_exposed_ratio))
-                if value is not None
-            ]
-        elif sorted(set(self.accelerators)) != list(self.accelerators) or self.accelerators[0] < 1:
-            told = ", ".join(map(str, self.accelerators))
-            problems.append((("accelerators",), f"expected numbers from 1 up, ascending, each once; got {told}"))
-        else:
-            problems += self._unscalable()
-        raise_problems("Comparison", problems)
-        return self
-
-    def _unscalable(self) -> list[Problem]:
-        problems: list[Problem] = []
-        for name, job in self.jobs.items():
-            for size in self.accelerators:
-                try:
-                    scaled(job, size, self.batch or "proportional")
-                except InputError as error:
-                    problems.append((("accelerators",), f"{name} cannot have {size}: {error}"))
-        return problems
-
-    @property
-    def all_jobs(self) -> dict[str, Job]:
-        """Every job at every size, by what it is called."""
-        if not self.accelerators:
-            return dict(self.jobs)
-        return {
-            job_at(name, size): scaled(job, size, self.batch or "proportional")
-            for name, job in self.jobs.items()
-            for size in self.accelerators
-        }
 
 
 class CompareConfig(Common):
@@ -165,18 +106,22 @@ class CompareConfig(Common):
             for job in self.compare.all_jobs.values()
             for problem in misplaced(job, self.neighbours, self.cluster_accelerators)
         ]
+        found += unsaved(self.reliability, *self.compare.all_jobs.values())
         raise_problems("CompareConfig", list(dict.fromkeys(found)))
         return self
 
     @model_validator(mode="after")
     def _ranks_by_what_there_is(self) -> "CompareConfig":
-        raise_problems("CompareConfig", [
-            (("rank", *place), f"there is no {CRITERIA[name].words} without the key {key}; give it, or rank by "
-             "something else")
-            for name, place, key in self.rank.needs
-            if not _has(self, key)
-        ])  # fmt: skip
+        raise_problems("CompareConfig", self.rank.lacking(self))
         return self
+
+    @classmethod
+    def problems_besides(cls, data: Any, context: Any) -> Sequence[Problem]:
+        """A ranking by what no run will have."""
+        try:
+            return Rank.model_validate(data["rank"], context=context).lacking(data)
+        except (KeyError, TypeError, ValidationError):
+            return ()
 
     @property
     def scenarios(self) -> tuple["Scenario", ...]:
@@ -220,12 +165,14 @@ class Scenario(Common):
         return f"{self.job_name} / {self.interconnect_name} / {self.topology_name}"
 
 
-def _has(config: Spec, key: str) -> bool:
-    """Whether a configuration gives what ``key``, a path, names: something other than nothing and 0."""
-    value: object = config
-    for part in key.split("."):
-        value = getattr(value, part, None)
-    return bool(value)
+def unsaved(reliability: Reliability | None, *jobs: Job) -> list[Problem]:
+    """What is wrong where failures are asked for and nothing says what a checkpoint costs."""
+    if reliability is None or (reliability.checkpoint is not None and reliability.checkpoint.cost_s is not None):
+        return []
+    if all(job.checkpoint is not None for job in jobs):
+        return []
+    what = "nothing says what a checkpoint costs; give {every: 100, cost: 30 s}, or the job a checkpoint"
+    return [(("reliability", "checkpoint"), what)]
 
 
 def _kind(topology: Topology) -> str:

@@ -5,7 +5,7 @@ from cluster_sim.economics.bill import Item, bill_of_materials, priced
 from cluster_sim.economics.economy import Economy, Work, economy
 from cluster_sim.economics.energy import Burner, burners
 from cluster_sim.economics.limits import Cooling, cooling_of
-from cluster_sim.economics.pieces import LENGTHS_M, Pieces, count_pieces
+from cluster_sim.economics.pieces import LENGTHS_M, Pieces, count_pieces, lasers_per_end, line_rate_of, modules_at
 from cluster_sim.economics.settings import Economics
 from cluster_sim.economics.supply import Need, needs
 from cluster_sim.economics.tables import bill_table, power_table, supply_table
@@ -29,6 +29,9 @@ __all__ = [
     "cooling_of",
     "count_pieces",
     "economy",
+    "lasers_per_end",
+    "line_rate_of",
+    "modules_at",
     "needs",
     "power_table",
     "priced",

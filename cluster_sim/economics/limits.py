@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from cluster_sim.catalogue import Accelerator, Interconnect, Technology, constants
+from cluster_sim.catalogue import Accelerator, Interconnect, Technology, constants, technology
 from cluster_sim.core import NotBuildableError
-from cluster_sim.economics.pieces import ends_at, line_rate_of
+from cluster_sim.economics.pieces import count_pieces, ends_at, line_rate_of
 from cluster_sim.tables import NODE_KINDS, PACKET_SWITCHES, Array, Fabric, is_scale_up
 
 _TOLERANCE = 1 + 1e-9
@@ -31,7 +31,11 @@ class Cooling:
 
 
 def cooling_of(
-    fabric: Fabric | None, interconnect: Interconnect, accelerator: Accelerator, per_rack: int | None
+    fabric: Fabric | None,
+    interconnect: Interconnect,
+    accelerator: Accelerator,
+    per_rack: int | None,
+    decides: bool = True,
 ) -> Cooling:
     """What the parts of a cluster need.
 
@@ -40,9 +44,10 @@ def cooling_of(
         interconnect: what it is made of.
         accelerator: one of its accelerators with its share of a server.
         per_rack: accelerators of a rack; None where that is not known.
+        decides: False where what liquid cannot cool is told like what it can.
 
     Raises:
-        NotBuildableError: not even liquid is enough; with every reason.
+        NotBuildableError: not even liquid is enough, and that decides; with every reason.
     """
     wet: list[str] = []
     beyond: list[str] = []
@@ -52,10 +57,13 @@ def cooling_of(
         _cages(fabric, interconnect, wet, beyond)
         _chassis(fabric, interconnect, beyond)
     if per_rack is not None:
-        _racks(min(per_rack, fabric.num_endpoints) if fabric else per_rack, interconnect, accelerator, wet, beyond)
-    if beyond:
+        inside_w = _inside_w(fabric, interconnect, accelerator) if fabric else 0.0
+        in_rack = min(per_rack, fabric.num_endpoints) if fabric else per_rack
+        _racks(in_rack, inside_w, interconnect, accelerator, wet, beyond)
+    if beyond and decides:
         raise NotBuildableError(tuple(beyond))
-    return Cooling("liquid" if wet else "air", "; ".join(wet))
+    reasons = (*wet, *beyond)
+    return Cooling("liquid" if reasons else "air", "; ".join(reasons))
 
 
 def _cages(fabric: Fabric, interconnect: Interconnect, wet: list[str], beyond: list[str]) -> None:
@@ -66,8 +74,8 @@ def _cages(fabric: Fabric, interconnect: Interconnect, wet: list[str], beyond: l
     air_w = entry.cage_power.typical
     liquid_w = max(air_w, entry.liquid_cage_power.typical if entry.liquid_cage_power else np.inf)
     plugged = {side.name: side.technology for side in _sides(fabric, interconnect)}
-    for name, technology in plugged.items():
-        power_w = 0.0 if technology.form == "engine" else technology.power.typical
+    for name, carrier in plugged.items():
+        power_w = 0.0 if carrier.form == "engine" else carrier.power.typical
         if power_w > liquid_w * _TOLERANCE:
             beyond.append(f"{name} draws {power_w:g} W, a cage of {interconnect.switch} cools {liquid_w:g} W at most")
         elif power_w > air_w * _TOLERANCE:
@@ -95,11 +103,11 @@ def _sides(fabric: Fabric, interconnect: Interconnect) -> list[_Side]:
         ends, line_rate = interconnect.ends(tier), line_rate_of(fabric, up)
         low, high = fabric.links.src[up], fabric.links.dst[up]
         box = fabric.endpoint_host[low] if tier == "host_leaf" else low  # accelerators of a server share its cables
-        for name, technology, node, other in zip(
+        for name, carrier, node, other in zip(
             (ends.lower, ends.upper), ends.technologies, (low, high), (high, box), strict=True
         ):
             if is_switch[node[0]]:
-                found.append(_Side(name, technology, node, other, line_rate))
+                found.append(_Side(name, carrier, node, other, line_rate))
     return found
 
 
@@ -121,15 +129,29 @@ def _chassis(fabric: Fabric, interconnect: Interconnect, beyond: list[str]) -> N
             )
 
 
+def _inside_w(fabric: Fabric, interconnect: Interconnect, accelerator: Accelerator) -> float:
+    """What scale-up links of a technology of their own draw for each accelerator, both ends of them."""
+    if not any(interconnect.inside(tier) for tier in fabric.tiers if is_scale_up(tier)):
+        return 0.0
+    pieces = count_pieces(fabric, interconnect, accelerator.scale_up)
+    ends = [piece for piece in pieces if is_scale_up(piece.tier) and piece.kind in ("cable", "module", "engine")]
+    total_w = sum(
+        piece.count * (2 if piece.kind == "cable" else 1) * technology(piece.part).power.typical for piece in ends
+    )
+    return total_w / fabric.num_endpoints
+
+
 def _racks(
-    per_rack: int, interconnect: Interconnect, accelerator: Accelerator, wet: list[str], beyond: list[str]
-) -> None:
-    """A rack full of servers with their NICs."""
+    per_rack: int, inside_w: float, interconnect: Interconnect, accelerator: Accelerator, wet: list[str],
+    beyond: list[str],
+) -> None:  # fmt: skip
+    """A rack full of servers with their NICs and what joins them inside domains."""
     server_w = accelerator.host_power.typical - accelerator.included_nic_power.typical
-    rack_w, known = per_rack * (server_w + interconnect.nic_entry.power.typical), constants()
-    told = f"a rack of {per_rack} accelerators draws {rack_w / 1e3:.1f} kW"
-    air, liquid = known.rack_power_air, known.rack_power_liquid
-    if liquid is not None and rack_w > liquid.typical * _TOLERANCE:
-        beyond.append(f"{told}, liquid cools {liquid.typical / 1e3:g} kW; put fewer in (floor.accelerators_per_rack)")
-    elif air is not None and rack_w > air.typical * _TOLERANCE:
-        wet.append(f"{told}, air cools {air.typical / 1e3:g} kW")
+    rack_w = per_rack * (server_w + interconnect.nic_entry.power.typical + inside_w)
+    air_w, liquid_w = constants().rack_power_air.typical, constants().rack_power_liquid.typical
+    optics = f", {per_rack * inside_w / 1e3:.1f} of them in scale-up links" if inside_w else ""
+    told = f"a rack of {per_rack} accelerators draws {rack_w / 1e3:.1f} kW{optics}"
+    if rack_w > liquid_w * _TOLERANCE:
+        beyond.append(f"{told}, liquid cools {liquid_w / 1e3:g} kW; put fewer in (floor.accelerators_per_rack)")
+    elif rack_w > air_w * _TOLERANCE:
+        wet.append(f"{told}, air cools {air_w / 1e3:g} kW")

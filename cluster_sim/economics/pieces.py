@@ -1,7 +1,7 @@
 """What a network is made of: every cable, module, engine, laser, fibre, switch, NIC and OCS, counted, without a price.
 
 Both ends of every link are counted. A module that carries several ports is shared by the ports of one switch, or of one
-server. Cables and fibres are counted by length, so that they can be ordered.
+server. Cables and fibres are counted by length, so that they can be ordered. There is one NIC for each accelerator.
 """
 
 from dataclasses import dataclass
@@ -57,13 +57,13 @@ def count_pieces(fabric: Fabric, interconnect: Interconnect, scale_up_link: str 
             continue
         if not is_scale_up(tier):
             found += _links(tier, up, fabric, interconnect)
-        elif interconnect.scale_up is not None:
+        elif interconnect.inside(tier) is not None:
             found += _inside(tier, up, fabric, interconnect, scale_up_link)
     return (
         *found,
         *_switches(fabric, interconnect),
         *_ocs(fabric, interconnect),
-        Pieces(interconnect.nic, "nic", "host_leaf", fabric.num_endpoints),  # one for each accelerator
+        Pieces(interconnect.nic, "nic", "host_leaf", fabric.num_endpoints),
     )
 
 
@@ -137,8 +137,7 @@ def _links(tier: str, up: Array, fabric: Fabric, interconnect: Interconnect) -> 
 
 def _inside(tier: str, up: Array, fabric: Fabric, interconnect: Interconnect, link: str) -> list[Pieces]:
     """Scale-up links of a technology of their own: as many modules at both ends as their bandwidth takes."""
-    assert interconnect.scale_up is not None, "scale-up links are part of the servers"
-    ends, length_m = interconnect.scale_up, fabric.links.length_m[up]
+    ends, length_m = interconnect.ends(tier), fabric.links.length_m[up]
     bandwidth = float(fabric.links.capacity_bytes_per_s[up].max()) / scale_up(link).efficiency.typical
     per_link = {name: int(np.ceil(bandwidth / t.rate.typical - 1e-9)) for name, t in ends.by_name.items()}
     side_by_side = np.full(len(up), per_link[ends.lower])

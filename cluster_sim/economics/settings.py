@@ -23,6 +23,8 @@ class Economics(Spec):
         vendor_margin_ratio: share of the price that is the vendor's, for parts whose cost to the vendor is known; None
             for the catalogue's prices.
         tokens: to train in all; 0 where nobody asks how long that takes.
+        limits: True where limits of power decide what can be built: of cages, chassis and racks. False where they are
+            only told, such as for a cluster that stands, made of parts that stand in for its own.
     """
 
     lifetime_s: Seconds = Field(4 * YEAR_S, gt=0, le=50 * YEAR_S)
@@ -30,6 +32,7 @@ class Economics(Spec):
     pue: Ratio | None = Field(None, ge=1, le=10)
     vendor_margin_ratio: Ratio | None = Field(None, ge=0, lt=1)
     tokens: float = Field(0.0, ge=0, le=1e18)
+    limits: bool = True
 
     @property
     def used_pue(self) -> float:

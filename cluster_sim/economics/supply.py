@@ -27,7 +27,7 @@ class Need:
         order_count: pieces of an order that is known and not delivered yet.
         order_usd: what was paid for it; the price of a piece that it implies is no price that anybody else gets.
         earliest_year: in which the cluster can have its pieces.
-        note: why not earlier, in words.
+        note: why not earlier, in words; empty where it can be had in ``KNOWN_YEAR``, as far as is known.
     """
 
     part: str
@@ -72,7 +72,7 @@ def _need(part: str, kind: str, count: int, name: str | None, taken: int) -> Nee
         months=taken / per_year * 12 if per_year else None,
         largest_share_ratio=known.get("largest_share"), first_year=first_year,
         order_count=known.get("orders"), order_usd=known.get("order_value"), earliest_year=earliest_year,
-        note="; ".join([*_gaps(name, per_year), *(why for year, why in waits if year == earliest_year and why)]),
+        note="; ".join(why for year, why in waits if year == earliest_year and why),
     )  # fmt: skip
 
 
@@ -94,10 +94,6 @@ def _waits(
     return waits
 
 
-def _gaps(name: str | None, per_year: float | None) -> list[str]:
-    return [] if per_year else ["nothing is known of its supply" if name is None else "no volume is known"]
-
-
 def _first_year(part: str, kind: str) -> int | None:
     lookup: dict[str, Callable[[str], Entry]] = {"laser": laser, "switch": switch, "ocs": ocs}
     year = lookup.get(kind, technology)(part).figures.get("first_year")
@@ -105,8 +101,14 @@ def _first_year(part: str, kind: str) -> int | None:
 
 
 def supply_columns(found: tuple[Need, ...]) -> dict[str, float | int | None]:
-    """Of the summary: the scarcest part, and the year in which the last one comes; None where nothing is known."""
+    """Of the summary: months of the scarcest part, and the year in which the last one comes; None where not known.
+
+    Months are not known where a part has a supply whose volume nobody has told, for it may be the scarcest. Parts of
+    which nothing at all is known (cables, switches, older modules) are taken as plentiful.
+    """
+    known = [need for need in found if need.supply is not None]
+    months = [need.months for need in known if need.months is not None]
     return {
-        "supply_months": max((need.months for need in found if need.months is not None), default=None),
+        "supply_months": max(months) if months and len(months) == len(known) else None,
         "earliest_year": max((need.earliest_year for need in found if need.earliest_year is not None), default=None),
     }

@@ -1,6 +1,7 @@
 """SimPy decides when, kernels decide how fast: one step of one job on one fabric."""
 
 from cluster_sim.engine.accounting import PARTS, busiest_lane, hidden_switching_s, step_parts
+from cluster_sim.engine.clock import Clock
 from cluster_sim.engine.ocs import Switching
 from cluster_sim.engine.problem import Finishes, run_problem
 from cluster_sim.engine.routes import Routes, route_collectives
@@ -11,6 +12,7 @@ from cluster_sim.engine.utilisation import mean_utilisation
 __all__ = [
     "PARTS",
     "TRANSPORTS",
+    "Clock",
     "Finishes",
     "Outcome",
     "Routes",

@@ -43,7 +43,7 @@ class _Ranking:
             ok = sorted((row for row in group if _has_rank(row)), key=lambda row: int(row["rank"]))
             columns, dropped = fitting(columns_of(ok, self.by), options.max_width)
             left_out += [column for column in dropped if column.title not in {one.title for one in left_out}]
-            yield from (_title(group, self.by), _ranked(ok, columns), *_best(ok))
+            yield from (_title(group, self.by), *([_ranked(ok, columns)] if ok else []), *_best(ok))
             yield from (*_unranked(group, self.by), *_not_ok(group), Text(""))
         yield from _notes(self, left_out)
 

@@ -1,6 +1,6 @@
 """A run as a table."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich import box
@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cluster_sim.reports.economy import economy_lines
 from cluster_sim.reports.text import engineering, percent, seconds
 
 Row = Mapping[str, Any]
@@ -19,8 +20,14 @@ _PARTS = (
 )  # fmt: skip
 
 
-def step(row: Row) -> RenderableType:
-    """One run: its step time by part."""
+def step(row: Row, power: Sequence[Row] = (), supply: Sequence[Row] = ()) -> RenderableType:
+    """One run: its step time by part, what it burns and costs, and whether it can be had.
+
+    Args:
+        row: of the summary.
+        power: rows of the table of that name.
+        supply: likewise.
+    """
     table = Table(box=box.SIMPLE)
     table.add_column("part")
     table.add_column("time", justify="right")
@@ -33,4 +40,4 @@ def step(row: Row) -> RenderableType:
     if row.get("checkpoint_s"):
         table.add_row("checkpoints", seconds(row["checkpoint_s"]), "on top, on average")
     table.add_row("network", engineering(row["network_power_w"], "W"), engineering(row["capex_usd"], "USD"))
-    return Group(Text(str(row["scenario"])), table)
+    return Group(Text(str(row["scenario"])), table, *economy_lines(row, power, supply))

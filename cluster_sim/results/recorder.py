@@ -21,7 +21,8 @@ _MANIFEST = "manifest.json"
 #: What a run and the commands that read it write; nothing else is ever deleted.
 _OURS = re.compile(
     rf"(manifest\.json|({'|'.join(SCHEMAS)})\.arrow)(\.partial)?|report\.html"
-    r"|(comparison|pipeline|topology|uncertainty)\.(png|svg)|nccl_\w+\.yaml|compute(-[\w-]+)?\.yaml|\.writable"
+    r"|(comparison|pareto|pipeline|reliability|scale|topology|uncertainty)\.(png|svg)"
+    r"|nccl_\w+\.yaml|compute(-[\w-]+)?\.yaml|\.writable"
 )
 
 

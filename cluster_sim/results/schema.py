@@ -66,8 +66,20 @@ SUMMARY = pa.schema(
         column(
             "cluster_usd_per_mtoken", _FLOAT, "USD", "servers, network, energy over the lifetime, per million tokens"
         ),
-        column("supply_months", _FLOAT, "month", "of the known supply of the scarcest kind of module"),
+        column(
+            "supply_months",
+            _FLOAT,
+            "month",
+            "of the known supply of the scarcest part; null where one has no known volume",
+        ),
         column("earliest_year", _INT, "1", "year in which all parts can be had whose years are known"),
+        column("goodput_ratio", _FLOAT, "1", "useful over wall time under failures"),
+        column("goodput_low_ratio", _FLOAT, "1", "of the histories of failures a twentieth has less"),
+        column("goodput_high_ratio", _FLOAT, "1", "of the histories of failures a twentieth has more"),
+        column("availability_ratio", _FLOAT, "1", "share of the wall time in which the job runs, useful or not"),
+        column("interruptions_per_day", _FLOAT, "1/day", "failures that stop the job"),
+        column("time_to_train_s", _FLOAT, "s", "all tokens under failures; null where nobody asks for any"),
+        column("checkpoint_every", _INT, "1", "steps from one checkpoint to the next under failures"),
     ]
 )
 
@@ -139,7 +151,13 @@ EVENTS = pa.schema(
         _SCENARIO,
         column("time_s", _FLOAT, "s", "when it began"),
         column("end_s", _FLOAT, "s", "when it was over"),
-        column("event", _TEXT, "", "what happened"),
+        column(
+            "event",
+            _TEXT,
+            "",
+            "ocs_switching, neighbour_step, replica; under failures interruption (until the job runs again), degraded, "
+            "outage (that transports outlast) or down (while the job did not run)",
+        ),
         column("hidden_s", _FLOAT, "s", "time of an OCS switching in which nobody stood still for its circuits"),
         column("detail", _TEXT, "", "in words"),
     ]
@@ -175,6 +193,42 @@ POWER = pa.schema(
     ]
 )
 
+INTERRUPTIONS = pa.schema(
+    [
+        _SCENARIO,
+        column("cause", _TEXT, "", "what fails"),
+        column("group", _TEXT, "", "gpu, host, nic, link, flap, laser, switch, ocs or software"),
+        column("part", _TEXT, "", "name in the catalogue; empty for servers and software"),
+        column("tier", _TEXT, "", "where it is"),
+        column("num_pieces", _INT, "1", "pieces that the job depends on"),
+        column("failures_per_year", _FLOAT, "1/year", "of one piece"),
+        column("effect", _TEXT, "", "interrupts, degrades (also stops the job where rerouting is slow) or stalls"),
+        column("repair_s", _FLOAT, "s", "mean time until everything is as before"),
+        column("failures_mean", _FLOAT, "1", "failures in a history, felt or not; mean over histories"),
+        column("interruptions_mean", _FLOAT, "1", "of these, those that stopped the job; mean over histories"),
+        column("interruptions_low", _FLOAT, "1", "a twentieth of the histories has fewer"),
+        column("interruptions_high", _FLOAT, "1", "a twentieth of the histories has more"),
+        column("share_ratio", _FLOAT, "1", "of all interruptions"),
+        column("lost_s", _FLOAT, "s", "work lost, restart and waiting by it; mean over histories"),
+    ]
+)
+
+GOODPUT = pa.schema(
+    [
+        _SCENARIO,
+        column(
+            "part",
+            _TEXT,
+            "",
+            "useful, checkpoints, lost_work, restart (with detection), waiting (for servers), degraded or stalled",
+        ),
+        column("mean_s", _FLOAT, "s", "of a history; the parts sum to its wall time"),
+        column("low_s", _FLOAT, "s", "a twentieth of the histories has less"),
+        column("high_s", _FLOAT, "s", "a twentieth of the histories has more"),
+        column("share_ratio", _FLOAT, "1", "of the wall time of all histories"),
+    ]
+)
+
 SUPPLY = pa.schema(
     [
         _SCENARIO,
@@ -189,7 +243,7 @@ SUPPLY = pa.schema(
         column("order_count", _FLOAT, "1", "pieces of a known order, not delivered yet"),
         column("order_usd", _FLOAT, "USD", "price of that order; no price that anybody else gets"),
         column("earliest_year", _INT, "1", "in which the pieces can be had"),
-        column("note", _TEXT, "", "why not earlier, or what is not known"),
+        column("note", _TEXT, "", "why not earlier"),
     ]
 )
 
@@ -273,6 +327,27 @@ PLANS = pa.schema(
     ]
 )
 
+SCALE = pa.schema(
+    [
+        _SCENARIO,
+        column("job", _TEXT, "", "name of the job, without its size"),
+        column("interconnect", _TEXT, "", "name of the interconnect option"),
+        column("topology", _TEXT, "", "name of the topology"),
+        column("line_rate_bytes_per_s", _FLOAT, "B/s", "line rate of an accelerator's port, per direction"),
+        column("num_accelerators", _INT, "1", "accelerators of the job"),
+        column("status", _TEXT, "", "ok, not_buildable or failed"),
+        column("reason", _TEXT, "", "why it is not ok"),
+        column("step_time_s", _FLOAT, "s", "time of one optimiser step"),
+        column("exposed_s", _FLOAT, "s", "step time waiting for communication and circuits"),
+        column("exposed_ratio", _FLOAT, "1", "of the step time"),
+        column(
+            "efficiency_ratio", _FLOAT, "1", "throughput of an accelerator over that at the smallest size that works"
+        ),
+        column("is_enough", pa.bool_(), "", "works, and at most as much of a step waits as was said"),
+        column("enough_accelerators", _INT, "1", "largest size at which this option is enough; null where it never is"),
+    ]
+)
+
 UNCERTAINTY = pa.schema(
     [
         _SCENARIO,
@@ -325,6 +400,7 @@ DRIVERS = pa.schema(
 
 SCHEMAS: dict[str, pa.Schema] = {
     "summary": SUMMARY,
+    "scale": SCALE,
     "plans": PLANS,
     "tasks": TASKS,
     "collectives": COLLECTIVES,
@@ -332,6 +408,8 @@ SCHEMAS: dict[str, pa.Schema] = {
     "events": EVENTS,
     "bom": BOM,
     "power": POWER,
+    "interruptions": INTERRUPTIONS,
+    "goodput": GOODPUT,
     "supply": SUPPLY,
     "uncertainty": UNCERTAINTY,
     "drivers": DRIVERS,

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -14,6 +15,8 @@ from cluster_sim.results import SCHEMAS, Recorder, Run, claim_folder, provenance
 from cluster_sim.run import evaluate, identity
 from cluster_sim.studies.pareto import pareto
 from cluster_sim.studies.ranking import rank, scores
+from cluster_sim.studies.reliability import assess
+from cluster_sim.studies.scale import scale
 from cluster_sim.studies.uncertainty import Sampling, uncertainty
 from cluster_sim.studies.workers import side_by_side
 
@@ -52,9 +55,9 @@ def compare(
             results.append(tables)
             walls_s[scenarios[number].name] = round(wall_s, 3)
             progress(number + 1, len(scenarios), scenarios[number].name)
-        ranked = _ranked(_joined(results), config.tie_ratio, config.rank)
-        drawn, notes = uncertainty(config, ranked, sampling, backend.name, workers, progress) if sampling else ({}, {})
-        for table_name, table in (ranked | drawn).items():
+        judged = _judged(_joined(results), config)
+        drawn, notes = uncertainty(config, judged, sampling, backend.name, workers, progress) if sampling else ({}, {})
+        for table_name, table in (judged | drawn).items():
             recorder.write(table_name, table)
         recorder.note(
             config=config.model_dump(mode="json"), seed=config.seed, backend=backend.name, backend_reason=backend.why,
@@ -69,6 +72,8 @@ def simulate_one(scenario: Scenario, backend: BackendName) -> tuple[Tables, floa
     began_s = time.perf_counter()
     try:
         tables = evaluate(scenario, choose_backend(backend))
+        if scenario.reliability is not None:
+            tables = assess(scenario, backend, tables)
     except (NotBuildableError, SimulationError, InputError, MemoryError) as error:
         status = "not_buildable" if isinstance(error, NotBuildableError) else "failed"
         reason = "; ".join(error.args[0]) if isinstance(error, NotBuildableError) else str(error)
@@ -88,11 +93,18 @@ def _joined(results: list[Tables]) -> Tables:
     }
 
 
-def _ranked(tables: Tables, tie_ratio: float, by: Rank) -> Tables:
-    rows = tables["summary"].to_pylist()
+def _judged(tables: Tables, config: CompareConfig) -> Tables:
+    """With ranks and fronts, and how options fare with size where jobs have several."""
+    tables = tables | {"summary": _ranked(tables["summary"].to_pylist(), config.tie_ratio, config.rank)}
+    if config.compare.accelerators:
+        rows = scale(tables["summary"].to_pylist(), config.compare)
+        tables |= {"scale": table_of_rows("scale", rows)}
+    return tables
+
+
+def _ranked(rows: list[dict[str, Any]], tie_ratio: float, by: Rank) -> pa.Table:
     places, times_best, fronts = rank(rows, tie_ratio, by), scores(rows, by), pareto(rows, tie_ratio, by)
-    ranked = [
+    return table_of_rows("summary", [
         row | {"rank": place, "is_tie": is_tie if place else None, "score_ratio": score, **front}
         for row, (place, is_tie), score, front in zip(rows, places, times_best, fronts, strict=True)
-    ]
-    return tables | {"summary": table_of_rows("summary", ranked)}
+    ])  # fmt: skip

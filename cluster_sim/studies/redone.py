@@ -77,9 +77,11 @@ class Redoing:
         scenario, hall = self.option.scenario, self.option.scenario.topology.hall
         if not self.is_certain:
             return amounts(scenario, network_of(scenario)[1], values, self.option.figures)
-        if hall:
+        if hall and scenario.economics.limits:
             in_rack = min(hall.accelerators_per_rack, self.built.num_endpoints)
-            cooling_of(None, scenario.interconnect, scenario.job.accelerator_entry, in_rack)
+            is_plain = not any(scenario.interconnect.inside(tier) for tier in ("scale_up", "scale_up_top"))
+            network = None if is_plain else self.built
+            cooling_of(network, scenario.interconnect, scenario.job.accelerator_entry, in_rack)
         now = dict(self.typical)
         for key, value in values.items():
             figure, shifts = self.shifts.get(key, (None, {}))
@@ -162,7 +164,8 @@ def _is_certain(option: Option) -> bool:
     with given(given_values(scenario, values)):
         equipment = Equipment(scenario.num_endpoints, scenario.job.accelerator_entry, scenario.interconnect)
         try:
-            cooling_of(scenario.topology.fabric(equipment), scenario.interconnect, equipment.accelerator, None)
+            built, limits = scenario.topology.fabric(equipment), scenario.economics.limits
+            cooling_of(built, scenario.interconnect, equipment.accelerator, None, limits)
         except NotBuildableError:
             return False
     return True

@@ -43,8 +43,9 @@ def aspect_of(figure: Uncertain, scenario: Scenario) -> str | None:
         return _NIC if figure.figure == "latency" else None
     if figure.section == "scale-up link":
         return {"latency": _INSIDE_LATENCY, "efficiency": _INSIDE_RATE}.get(figure.figure)
-    inside = scenario.interconnect.scale_up
-    if inside and figure.entry in (inside.lower, inside.upper) and figure.figure in ("latency", "propagation"):
+    ends = [scenario.interconnect.inside(tier) for tier in ("scale_up", "scale_up_top")]
+    inside = [name for one in ends if one for name in (one.lower, one.upper)]
+    if figure.entry in inside and figure.figure in ("latency", "propagation"):
         return _INSIDE_LATENCY
     return _MOVES.get(figure.figure)
 

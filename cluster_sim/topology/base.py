@@ -57,8 +57,10 @@ class Topology(Spec):
             raise NotBuildableError((*error.args[0], *far)) from None
         if far:
             raise NotBuildableError(far)
-        laid = built if self.hall is None else with_lengths(built, accelerator, per_switch, self.hall)
-        return with_technology(laid, sized.interconnect)
+        if self.hall is None:
+            return built
+        laid = with_lengths(built, accelerator, per_switch, self.hall)
+        return replace(laid, links=with_technology(laid.links, laid.tiers, sized.interconnect))
 
     @abstractmethod
     def build(self, equipment: Equipment) -> Fabric:

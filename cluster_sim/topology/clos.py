@@ -38,6 +38,7 @@ class Clos(Topology):
     planes: int = Field(1, ge=1, le=64, description="ports of an accelerator, each into a network of its own")
     link_ports: int = Field(1, ge=1, le=64, description="ports that a link between switches joins")
     pod_accelerators: int = Field(0, ge=0, description="accelerators of a pod; 0: the largest possible")
+    leaf_accelerators: int = Field(0, ge=0, description="accelerators below a leaf; 0: as many as it has ports for")
     leaf_oversubscription: float = Field(1.0, ge=1)
     spine_oversubscription: float = Field(1.0, ge=1)
     rail_optimised: bool = False
@@ -61,6 +62,7 @@ class Clos(Topology):
         pods = size_pods(
             equipment, self.pod_accelerators, self.leaf_oversubscription, self.spine_oversubscription,
             self.rail_optimised, self.link_ports, is_only_pod=self.tiers == 2,
+            leaf_accelerators=self.leaf_accelerators,
         )  # fmt: skip
         return build_clos(pods, equipment, self.floor)
 

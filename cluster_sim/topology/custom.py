@@ -15,6 +15,7 @@ from cluster_sim.topology.equip import equip
 from cluster_sim.topology.graph_file import Drawn, Edge, read_graph
 from cluster_sim.topology.graph_paths import Edges, GraphPaths
 from cluster_sim.topology.scale_up import ScaleUpDomain
+from cluster_sim.topology.scale_up_links import drawn_too_long, with_technology
 from cluster_sim.topology.wiring import Tier
 
 _TIERS = ("scale_up", "host_leaf", "leaf_spine", "spine_core")
@@ -55,7 +56,12 @@ class Custom(Topology):
             raise NotBuildableError((f"{self.graph} has {n} endpoints, not {equipment.num_endpoints} accelerators",))
         order = [*drawn.endpoints, *(name for name, node in drawn.nodes.items() if node.kind != "endpoint")]
         tiers, edges = _tiers(drawn, {name: number for number, name in enumerate(order)})
-        links = _with_own_figures(equip(tiers, equipment), edges)
+        names, interconnect = tuple(tier.name for tier in tiers), equipment.interconnect
+        equipped = equip(tiers, equipment)
+        far = drawn_too_long(equipped, names, interconnect)
+        if far:
+            raise NotBuildableError(far)
+        links = _with_own_figures(with_technology(equipped, names, interconnect), edges)
         endpoint, nowhere = np.arange(n, dtype=np.int32), np.full(n, NONE, np.int32)
         kinds = np.array([NODE_KINDS.index(drawn.nodes[name].kind) for name in order], np.int32)
         per_host = int(equipment.accelerator.accelerators_per_host.typical)
@@ -67,7 +73,7 @@ class Custom(Topology):
             endpoint_pod=np.zeros(n, np.int32),
             num_pods=1,
             node_kind=kinds,
-            tiers=tuple(tier.name for tier in tiers),
+            tiers=names,
             links=links,
             paths=GraphPaths(
                 router=endpoint, host_link=nowhere, domain=endpoint, scale_up_link=nowhere,

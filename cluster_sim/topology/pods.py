@@ -77,7 +77,7 @@ class Pods:
 
 def size_pods(
     equipment: Equipment, pod_accelerators: int, leaf_oversubscription: float, spine_oversubscription: float,
-    by_rail: bool, link_ports: int = 1, is_only_pod: bool = False,
+    by_rail: bool, link_ports: int = 1, is_only_pod: bool = False, leaf_accelerators: int = 0,
 ) -> Pods:  # fmt: skip
     """Pods of ``pod_accelerators`` (0: the largest that the switches allow) with the switches of the interconnect.
 
@@ -89,6 +89,7 @@ def size_pods(
         by_rail: see Pods.
         link_ports: see Pods.
         is_only_pod: True where spines have nothing above them, and use every port for leaves.
+        leaf_accelerators: below a leaf, which leaves ports free; 0: as many as its ports allow.
 
     Raises:
         NotBuildableError: the switches have too few ports, or the pod is not a whole number of leaves.
@@ -96,6 +97,11 @@ def size_pods(
     ports = equipment.interconnect.num_ports
     per_host = int(equipment.accelerator.accelerators_per_host.typical)
     leaf_down, leaf_up = _split_ports(ports, leaf_oversubscription)
+    if leaf_accelerators:
+        if leaf_accelerators > leaf_down:
+            what = f"a leaf has {leaf_down} ports down, fewer than {leaf_accelerators} accelerators"
+            raise NotBuildableError((f"{what}; take fewer, or a switch with more ports",))
+        leaf_down, leaf_up = leaf_accelerators, ceil(leaf_accelerators / leaf_oversubscription - 1e-9)
     if leaf_up % link_ports:
         raise NotBuildableError(
             (f"a leaf has {leaf_up} ports up, which cannot be joined by {link_ports}; choose another link_ports",)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from cluster_sim.catalogue import Accelerator, Interconnect
-from cluster_sim.tables import Array, Fabric, is_scale_up
+from cluster_sim.tables import Array, Fabric, Links, is_scale_up
 from cluster_sim.topology.floor_plan import FloorPlan, Racks
 
 #: From an accelerator to a switch of its domain in the same rack: backplane or cable cartridge.
@@ -49,15 +49,16 @@ def too_long(
         per_switch: accelerators below a switch of the first tier; 0 for all of the domain.
         floor: where racks stand.
     """
-    ends, size = interconnect.scale_up, int(accelerator.scale_up_domain.typical)
-    if ends is None or floor is None:
+    if floor is None:
         return ()
+    size = int(accelerator.scale_up_domain.typical)
     first_m, top_m = domain_lengths_m(size, per_switch or size, floor)
-    all_m = {"scale_up": first_m} | ({"scale_up_top": top_m} if len(top_m) > 1 else {})
+    tiers_m = {"scale_up": first_m} | ({"scale_up_top": top_m} if len(top_m) > 1 else {})
+    named = [(tier, ends, length_m) for tier, length_m in tiers_m.items() if (ends := interconnect.inside(tier))]
     return tuple(
         f"{tier}: {ends.label} reaches {ends.reach_m:g} m, but {int(far.sum())} of {len(far)} links of a domain of "
         f"{size} are longer (up to {length_m.max():.1f} m; racks hold {floor.accelerators_per_rack})"
-        for tier, length_m in all_m.items()
+        for tier, ends, length_m in named
         for far in [length_m > ends.reach_m * (1 + 1e-9)]
         if far.any()
     )
@@ -75,17 +76,29 @@ def with_lengths(fabric: Fabric, accelerator: Accelerator, per_switch: int, floo
     return replace(fabric, links=replace(fabric.links, length_m=length_m))
 
 
-def with_technology(fabric: Fabric, interconnect: Interconnect) -> Fabric:
-    """The fabric with the latency that the technology of scale-up links adds to that of copper in the server.
+def with_technology(links: Links, tiers: tuple[str, ...], interconnect: Interconnect) -> Links:
+    """The links with the latency that the technology of scale-up links adds to that of copper in the server.
 
     Its ends regenerate the signal or turn it into light, and light takes its time; the FEC is there in any case.
     """
+    latency_s = links.latency_s.copy()
+    for number, tier in enumerate(tiers):
+        ends = interconnect.inside(tier) if is_scale_up(tier) else None
+        if ends is not None:
+            (lower, upper), mine = ends.technologies, links.tier == number
+            per_m = max(lower.propagation.typical, upper.propagation.typical)
+            latency_s[mine] += lower.latency.typical + upper.latency.typical + links.length_m[mine] * per_m
+    return replace(links, latency_s=latency_s)
+
+
+def drawn_too_long(links: Links, tiers: tuple[str, ...], interconnect: Interconnect) -> tuple[str, ...]:
+    """As ``too_long``, of links whose lengths are given."""
     ends = interconnect.scale_up
     if ends is None:
-        return fabric
-    lower, upper = ends.technologies
-    inside = np.array([is_scale_up(tier) for tier in fabric.tiers])[fabric.links.tier]
-    per_m = max(lower.propagation.typical, upper.propagation.typical)
-    added_s = lower.latency.typical + upper.latency.typical + fabric.links.length_m * per_m
-    latency_s = fabric.links.latency_s + np.where(inside, added_s, 0.0)
-    return replace(fabric, links=replace(fabric.links, latency_s=latency_s))
+        return ()
+    length_m = links.length_m[::2][np.array([is_scale_up(tier) for tier in tiers])[links.tier[::2]]]
+    far = length_m > ends.reach_m * (1 + 1e-9)
+    if not far.any():
+        return ()
+    told = f"{int(far.sum())} of {len(far)} links are longer (up to {length_m.max():.1f} m)"
+    return (f"scale_up: {ends.label} reaches {ends.reach_m:g} m, but {told}",)

@@ -198,10 +198,30 @@ def test_a_comparison_prints_a_ranking_and_draws_a_figure(cli, tmp_path):
         assert words in result.stdout
     folder = tmp_path / "results" / "versus-001"
     assert {path.name for path in folder.iterdir()} == {
-        "summary.arrow", "events.arrow", "bom.arrow", "power.arrow", "supply.arrow", "manifest.json", "comparison.png",
-        "comparison.svg",
+        "summary.arrow", "events.arrow", "bom.arrow", "power.arrow", "supply.arrow", "manifest.json",
+        "comparison.png", "comparison.svg", "pareto.png", "pareto.svg",
     }  # fmt: skip
     Run.open(folder)
+
+
+def test_a_comparison_of_sizes_prints_where_each_option_is_enough(cli, tmp_path):
+    sizes = ("--set", "compare.accelerators=[32, 64]")
+    arguments = ("compare", write_comparison(tmp_path).name, "--workers", 1, *sizes, "--output", "out")
+    result = cli(*arguments)
+    assert result.exit_code == 0
+    assert "tiny@64: " in result.stdout
+    assert "tiny@32: " not in result.stdout  # the ranking of the largest size only
+    assert "enough up to" in result.stdout
+    assert {"scale.arrow", "scale.png", "scale.svg"} <= {path.name for path in (tmp_path / "out").iterdir()}
+    assert cli(*arguments, "--overwrite", "--quiet").exit_code == 0
+
+
+def test_a_comparison_is_ranked_by_what_is_asked_for(cli, tmp_path):
+    arguments = ("compare", write_comparison(tmp_path).name, "--workers", 1)
+    result = cli(*arguments, "--set", "rank={mix: {capex: 2, network_energy: 1}, across: line_rates}")
+    assert result.exit_code == 0
+    assert "ranked by price of the network^0.667 x network energy per step^0.333" in " ".join(result.stdout.split())
+    assert "x best" in result.stdout
 
 
 def test_a_comparison_as_json_is_one_line(cli, tmp_path):

@@ -65,6 +65,15 @@ def test_goodput_without_failures_is_refused(tmp_path, text, place):
     assert problem == (f"{place}: there is no goodput without the key reliability; give it, or rank by something else")
 
 
+def test_mistakes_elsewhere_do_not_hide_those_of_a_ranking_and_of_sizes(tmp_path):
+    settings = ("rank=goodput", "tie=2", "compare.batch=fixed", "compare.interconnects.npo.nic=none")
+    with pytest.raises(ConfigError) as caught:
+        small_comparison(tmp_path, *settings)
+    for words in ("without the key reliability", "rank", "tie", "gives none; leave it out", "nic"):
+        assert words in str(caught.value)
+    assert len(caught.value.problems) == 4
+
+
 def test_time_to_train_needs_failures_and_tokens(tmp_path):
     found = refused(tmp_path, "rank: time_to_train\n")
     assert [problem.split("key ")[1].split(";")[0] for problem in found] == ["reliability", "economics.tokens"]

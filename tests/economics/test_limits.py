@@ -16,12 +16,12 @@ LIMITS = {"cage_power": count(17.0), "liquid_cage_power": count(30.0), "max_powe
 def cooled(change_entry):
     """``cooled(racks of, figures..., technologies...)``: how the small fat-tree is cooled."""
 
-    def found(per_rack=None, figures=None, limits=None, topology=None, num=8, ports=4, **changes):
+    def found(per_rack=None, figures=None, limits=None, topology=None, num=8, ports=4, decides=True, **changes):
         change_entry("tomahawk6", **LIMITS | (limits or {}))
         parts = equipment(num, ports, per_host=2, **changes)
         with given(FIGURES), given(Given(figures or {})):
             fabric = (topology or FatTree()).build(parts)
-            return cooling_of(fabric, parts.interconnect, parts.accelerator, per_rack)
+            return cooling_of(fabric, parts.interconnect, parts.accelerator, per_rack, decides)
 
     return found
 
@@ -109,6 +109,12 @@ def test_all_reasons_are_told_at_once(cooled):
     with pytest.raises(NotBuildableError) as caught:
         cooled(8, figures=RACK | hot, limits={"max_power": count(3000.0)})
     assert len(caught.value.args[0]) == 1 + 3 + 1
+
+
+def test_limits_that_do_not_decide_are_told(cooled):
+    found = cooled(8, figures=RACK | {"800g-dsp-dr8": {"power": 31.0}}, decides=False)
+    assert found.by == "liquid"
+    assert "cools 30 W at most; a rack of 8 accelerators draws 10.3 kW" in found.reason
 
 
 def test_limits_that_are_not_known_do_not_decide(cooled):

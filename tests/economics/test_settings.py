@@ -2,11 +2,13 @@
 
 import pytest
 
+from cluster_sim.backend import choose_backend
 from cluster_sim.catalogue import Given, given
 from cluster_sim.config import load_config
-from cluster_sim.core import ConfigError
+from cluster_sim.core import ConfigError, NotBuildableError
 from cluster_sim.economics import Economics
-from tests.small import write_small
+from cluster_sim.run import evaluate
+from tests.small import small_run, write_small
 
 
 def with_economics(folder, *lines):
@@ -84,3 +86,12 @@ def test_negative_and_absurd_prices_of_the_catalogue_are_refused(tmp_path):
     assert len(problems) == 3
     assert "out of the question" in problems[0]
     assert "'3 EUR' is not a quantity of this kind" in problems[2]
+
+
+def test_limits_of_power_make_a_run_not_buildable_unless_they_are_only_told(tmp_path):
+    """64 accelerators of a rack of 100 kW."""
+    hot = "catalogue={constants: {rack_power_liquid: 50 kW}}"
+    with pytest.raises(NotBuildableError, match=r"a rack of 64 accelerators draws .* kW, liquid cools 50 kW"):
+        evaluate(small_run(tmp_path, hot).scenario, choose_backend("numpy"))
+    told = evaluate(small_run(tmp_path, hot, "economics.limits=false").scenario, choose_backend("numpy"))
+    assert "liquid cools 50 kW" in told["summary"]["cooling_reason"][0].as_py()

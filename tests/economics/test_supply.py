@@ -70,10 +70,10 @@ def test_a_part_that_is_not_made_yet_waits_for_its_first_year(supplies, change_e
     assert (found.earliest_year, found.note) == (2029, "first volume in 2029")
 
 
-def test_what_is_not_known_is_null_and_said(supplies):
+def test_what_is_not_known_is_null(supplies):
     found = need(modules("800g-lpo-dr8", 10))["800g-lpo-dr8"]
     assert (found.months, found.per_year, found.earliest_year) == (None, None, None)
-    assert found.note == "nothing is known of its supply"
+    assert found.note == ""
     assert supply_columns((found,)) == {"supply_months": None, "earliest_year": None}
 
 
@@ -81,6 +81,17 @@ def test_the_summary_has_the_scarcest_part_and_the_last_year(supplies, change_en
     change_entry("800g-lpo-dr8", first_year=count(2027.0))
     found = needs((modules("800g-dsp-dr8", 100), modules("800g-lpo-dr8", 10)))
     assert supply_columns(found) == {"supply_months": 1.0, "earliest_year": 2027}
+
+
+def test_months_are_not_known_where_a_part_may_be_scarcer_still(supplies, change_entry):
+    """Engines of a supply without a volume beside modules of one month; modules of no supply at all do not matter."""
+    nothing = {"shipped_2025": None, "shipped_2026": None, "orders": None, "lead_year": None}
+    change_entry("cpo", **nothing)
+    change_entry("cpo-800g", supply="cpo", first_year=count(2026.0))
+    plenty, engines = modules("800g-lpo-dr8", 10), Pieces("cpo-800g", "engine", "leaf_spine", 10)
+    assert supply_columns(needs((modules("800g-dsp-dr8", 100), plenty)))["supply_months"] == 1.0
+    found = supply_columns(needs((modules("800g-dsp-dr8", 100), engines)))
+    assert found == {"supply_months": None, "earliest_year": 2026}
 
 
 def test_switches_ocs_and_lasers_have_first_years_and_fibre_is_not_counted(supplies, change_entry):

@@ -69,10 +69,8 @@ def test_the_parts_sum_to_the_step_time(tmp_path, settings):
     assert sum(row[part] for part in PARTS) == pytest.approx(row["step_time_s"], rel=1e-9)
     assert all(row[part] >= 0 for part in PARTS)
     assert 0 < row["mfu_ratio"] <= row["hfu_ratio"] <= 1
-    power = run.tables["power"].to_pylist()
-    parts_j = [part["energy_j"] for part in power if part["kind"] not in ("server", "cooling")]
-    assert row["network_energy_j"] == pytest.approx(sum(parts_j), rel=1e-12)
-    assert row["network_energy_j"] <= row["network_power_w"] * row["step_time_s"] * (1 + 1e-12)
+    idle_w = sum(item["count"] * item["unit_idle_w"] for item in run.tables["bom"].to_pylist())
+    assert idle_w < row["network_energy_j"] / row["step_time_s"] < row["network_power_w"]
     assert row["step_time_s"] == pytest.approx(max(run.tables["tasks"]["end_s"].to_pylist()), rel=1e-12)
 
 
@@ -91,6 +89,37 @@ def test_every_table_names_its_scenario(tmp_path):
     run = simulate(small_run(tmp_path, "backend=numpy"), tmp_path / "out")
     for table in run.tables.values():
         assert set(table["scenario"].to_pylist()) <= {"small / interconnect / clos"}
+
+
+def test_power_by_part_adds_up(tmp_path):
+    run = simulate(small_run(tmp_path, "backend=numpy"), tmp_path / "out")
+    burners, row = run.tables["power"].to_pylist(), run.summary.to_pylist()[0]
+    by_kind = {one["kind"]: one for one in burners}
+    assert list(by_kind) == ["module", "switch", "nic", "server", "cooling"]
+    for name, left_out in (("network", ("server", "cooling")), ("cluster", ("cooling",)), ("facility", ())):
+        energy_j = sum(one["energy_j"] for one in burners if one["kind"] not in left_out)
+        assert energy_j == pytest.approx(row[f"{name}_energy_j"], rel=1e-12)
+    power_w = sum(one["power_w"] for one in burners if one["kind"] not in ("server", "cooling"))
+    assert power_w == pytest.approx(row["network_power_w"], rel=1e-12)
+    assert sum(one["share_ratio"] for one in burners) == pytest.approx(1, rel=1e-12)
+    assert by_kind["cooling"]["power_w"] == pytest.approx(0.15 * (power_w + by_kind["server"]["power_w"]))
+
+
+def test_the_summary_says_what_a_token_costs_and_whether_parts_can_be_had(tmp_path):
+    """A year of energy is a year of steps; a token pays what was bought and burnt over four years."""
+    settings = ("backend=numpy", "economics.electricity=0.1 USD/kWh", "economics.pue=1.5")
+    run = simulate(small_run(tmp_path, *settings), tmp_path / "out")
+    row = run.summary.to_pylist()[0]
+    tokens, years = 64 * 256, 4
+    steps = years * 365 * 86400 / row["step_time_s"]
+    kwh = 1.5 * row["cluster_energy_j"] * steps / 3.6e6
+    assert row["energy_usd_per_year"] == pytest.approx(kwh * 0.1 / years)
+    paid_usd = row["capex_usd"] + row["server_capex_usd"] + kwh * 0.1
+    assert row["cluster_usd_per_mtoken"] == pytest.approx(paid_usd / (steps * tokens) * 1e6)
+    assert row["energy_per_token_j"] == pytest.approx(1.5 * row["cluster_energy_j"] / tokens)
+    assert (row["cooling"], row["earliest_year"] >= 2026, row["supply_months"] > 0) == ("liquid", True, True)
+    needed = {need["part"]: need["count"] for need in run.tables["supply"].to_pylist()}
+    assert needed["800g-dsp-dr8"] == row["num_modules"]
 
 
 def test_the_bill_adds_up(tmp_path):

@@ -1,14 +1,22 @@
 """Scale-up links of a technology of their own: lengths, latency, reach, and what they are made of."""
 
+from dataclasses import replace
+
+import networkx as nx
 import numpy as np
 import pytest
 
-from cluster_sim.catalogue import scale_up, technology
-from cluster_sim.core import NotBuildableError
+from cluster_sim.backend import choose_backend
+from cluster_sim.catalogue import LinkEnds, scale_up, technology
+from cluster_sim.config import load_config
+from cluster_sim.core import ConfigError, NotBuildableError
+from cluster_sim.run import evaluate
 from cluster_sim.topology import Clos, Custom, FloorPlan, OcsHybrid, RailOnly
 from cluster_sim.topology.scale_up_links import domain_lengths_m
 from tests.networks import equipment, links_of_tier
+from tests.small import small_run, write_small
 
+LIGHT = LinkEnds(lower="cpo-scale-up-1.6t", upper="cpo-scale-up-1.6t")
 #: A rack for every four accelerators, racks of a row a metre apart.
 HALL = FloorPlan(accelerators_per_rack=4, racks_per_row=8, rack_pitch_m=1.0, slack_m=1.5)
 
@@ -87,6 +95,24 @@ def test_a_backplane_carries_72_in_a_rack_and_not_576_in_eight():
     )
 
 
+def test_light_can_join_racks_of_copper():
+    """Eight racks of 72: copper inside them, as part of the servers or named, and light between them only."""
+    for inside in (None, "nvlink-backplane"):
+        _, parts = nvl(576, inside)
+        parts = replace(parts, interconnect=parts.interconnect.model_copy(update={"scale_up_top": LIGHT}))
+        topology = Clos(floor=FloorPlan(accelerators_per_rack=72), scale_up={"per_switch": 72})
+        fabric = topology.fabric(parts)
+        assert set(lengths_m(fabric)) == {1.0}
+        plain = topology.fabric(nvl(576, None)[1])
+        added_s = fabric.links.latency_s - plain.links.latency_s
+        of_light = technology("cpo-scale-up-1.6t").latency.typical * 2
+        assert (added_s[links_of_tier(fabric, "scale_up_top")] > of_light).all()
+        first_s = 4.6e-9 if inside else 0.0
+        assert added_s[links_of_tier(fabric, "scale_up")] == pytest.approx(first_s)
+    with pytest.raises(NotBuildableError, match=r"scale_up_top: nvlink-backplane reaches 1\.5 m, but 7 of 8 links"):
+        topology.fabric(nvl(576, "nvlink-backplane")[1])
+
+
 def test_light_carries_a_domain_of_576():
     topology, parts = nvl(576, "cpo-scale-up-1.6t")
     fabric = topology.fabric(parts)
@@ -99,3 +125,55 @@ def test_reasons_of_the_fabric_and_of_the_domain_are_told_together():
     with pytest.raises(NotBuildableError) as caught:
         far.fabric(parts)
     assert [reason.partition(":")[0] for reason in caught.value.args[0]] == ["host_leaf", "leaf_spine", "scale_up"]
+
+
+def drawn(folder, name, **edge):
+    """Two endpoints of a domain below a switch that is drawn, the second link with other figures."""
+    graph = nx.Graph()
+    graph.add_node("switch", kind="scale_up_switch")
+    for number in range(2):
+        graph.add_node(f"e{number}", kind="endpoint", domain=0)
+        graph.add_edge(f"e{number}", "switch", **(edge if number else {}))
+    nx.write_graphml(graph, folder / "graph.graphml")
+    return Custom(graph=str(folder / "graph.graphml")).fabric(equipment(2, scale_up=name))
+
+
+def test_drawn_links_have_their_own_lengths_and_latencies(tmp_path):
+    """2 m as drawn where nothing else is said; a latency of its own is all that a link has."""
+    entry, inside = technology("800g-dsp-dr8"), scale_up("nvlink4")
+    fabric = drawn(tmp_path, "800g-dsp-dr8", length="30 m", latency="7 us")
+    mine = links_of_tier(fabric, "scale_up")
+    assert fabric.links.length_m[mine].tolist() == [2, 2, 30, 30]
+    added_s = 2 * entry.latency.typical + 2 * 4.9e-9
+    assert fabric.links.latency_s[mine] == pytest.approx([inside.latency.typical / 2 + added_s] * 2 + [7e-6] * 2)
+
+
+def test_drawn_links_that_copper_does_not_reach_are_refused(tmp_path):
+    told = r"nvlink-backplane reaches 1.5 m, but 2 of 2 links are longer \(up to 30.0 m\)"
+    with pytest.raises(NotBuildableError, match=told):
+        drawn(tmp_path, "nvlink-backplane", length="30 m")
+    assert drawn(tmp_path, None, length="30 m")
+
+
+def test_an_unknown_technology_of_scale_up_links_is_one_error_with_its_line(tmp_path):
+    path = write_small(tmp_path, ("  port_rate: 800 Gbps\n", "  port_rate: 800 Gbps\n  scale_up: nvlink-backplan\n"))
+    with pytest.raises(ConfigError) as caught:
+        load_config(path)
+    (problem,) = caught.value.problems
+    assert ": interconnect.scale_up: unknown technology 'nvlink-backplan'; did you mean 'nvlink-backplane'?" in problem
+
+
+def test_a_run_with_optics_inside_domains_names_them(tmp_path):
+    """Links are named by their technology, and the bill has them; the step takes longer by their latency."""
+    plain, optical = (
+        evaluate(small_run(tmp_path, "backend=numpy", *changes).scenario, choose_backend("numpy"))
+        for changes in ((), ("interconnect.scale_up=cpo-scale-up-1.6t",))
+    )
+    links = optical["links"].to_pylist()
+    assert {link["technology"] for link in links if link["tier"] == "scale_up"} == {"cpo-scale-up-1.6t"}
+    assert "cpo-scale-up-1.6t" in optical["bom"]["part"].to_pylist()
+    assert "scale_up" in optical["power"]["kind"].to_pylist()
+    assert "scale_up" not in plain["power"]["kind"].to_pylist()
+    assert "cpo-scale-up-1.6t price" in optical["summary"]["unverified"][0].as_py()
+    step_s, longer_s = (tables["summary"]["step_time_s"][0].as_py() for tables in (plain, optical))
+    assert step_s < longer_s < 1.01 * step_s

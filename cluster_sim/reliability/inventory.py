@@ -1,0 +1,284 @@
+"""Everything of a cluster that can fail, from its fabric and the catalogue."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import ceil, exp, inf
+
+import numpy as np
+
+from cluster_sim.catalogue import OCS_TIERS, Accelerator, Figure, Interconnect, Technology, constants, laser
+from cluster_sim.economics import Pieces, count_pieces, lasers_per_end, line_rate_of, modules_at
+from cluster_sim.reliability.degraded import Degraded
+from cluster_sim.reliability.hazards import Breaks, Hazard
+from cluster_sim.reliability.settings import Reliability
+from cluster_sim.tables import NODE_KINDS, PACKET_SWITCHES, Array, Fabric, is_scale_up
+
+_BOLTZMANN_EV = 8.617333262e-5
+_YEAR_S = 365 * 86400.0
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What can fail, and what that makes of the network.
+
+    Attributes:
+        rows: causes, also those of which there are no pieces.
+        states: the degraded states of the network that they name.
+        unverified: figures for which no source was retrieved.
+    """
+
+    rows: tuple[Hazard, ...]
+    states: tuple[Degraded, ...]
+    unverified: tuple[str, ...]
+
+
+def take_inventory(
+    fabric: Fabric, is_used: Array, interconnect: Interconnect, accelerator: Accelerator, num_accelerators: int,
+    settings: Reliability,
+) -> Inventory:  # fmt: skip
+    """Everything that can fail, as the catalogue says now.
+
+    Args:
+        fabric: as built.
+        is_used: bool[L], links that carry anything of the job; others may fail unnoticed.
+        interconnect: what it is made of.
+        accelerator: of the job.
+        num_accelerators: of the job.
+        settings: times, transport and spares.
+    """
+    return _Count(fabric, is_used, interconnect, accelerator, num_accelerators, settings).all()
+
+
+class _Count:
+    """An inventory on the way."""
+
+    def __init__(
+        self, fabric: Fabric, is_used: Array, interconnect: Interconnect, accelerator: Accelerator,
+        num_accelerators: int, settings: Reliability,
+    ) -> None:  # fmt: skip
+        self.fabric, self.interconnect, self.accelerator = fabric, interconnect, accelerator
+        self.num_accelerators, self.settings = num_accelerators, settings
+        self.is_used = np.asarray(is_used | is_used[np.arange(len(is_used)) ^ 1])
+        self.reroute_s = 0.0 if settings.transport == "multipath" else settings.used_s("reroute")
+        self.flap_s = settings.used_s("flap")
+        self.is_outside = ~fabric.inside_tiers[fabric.links.tier]
+        self.has_only_one = _links_of_endpoints(fabric, self.is_outside) == 1
+        self.states: dict[str, Degraded] = {}
+        self.unverified: dict[str, None] = dict.fromkeys(settings.unverified)
+
+    def all(self) -> Inventory:
+        """Servers, links tier by tier, switches, OCS."""
+        rows = [*self._servers(), *self._inside()]
+        for number, tier in enumerate(self.fabric.tiers):
+            up = np.flatnonzero((self.fabric.links.tier == number) & self.is_used)[::2]
+            if len(up) and not is_scale_up(tier):
+                rows += self._tier(tier, up)
+        rows += [*self._switches(), *self._ocs()]
+        return Inventory(tuple(rows), tuple(self.states.values()), tuple(self.unverified))
+
+    def _rate(self, name: str, what: str, figure: Figure) -> float:
+        """Failures a second of a figure in failures a year."""
+        self._trusts(name, what, figure)
+        return figure.typical / _YEAR_S
+
+    def _trusts(self, name: str, what: str, figure: Figure) -> None:
+        if figure.is_unverified:
+            self.unverified[f"{name} {what}"] = None
+
+    def _servers(self) -> Iterator[Hazard]:
+        chip, nic = self.accelerator, self.interconnect.nic_entry
+        name, repair_s = "accelerator", chip.repair_time.typical
+        num_hosts = ceil(self.num_accelerators / chip.accelerators_per_host.typical)
+        self._trusts(name, "repair_time", chip.repair_time)
+        rate = self._rate(name, "annual_failure", chip.annual_failure)
+        yield Hazard("accelerator", "gpu", self.num_accelerators, rate, repair_s, servers=1)
+        rate = self._rate(name, "host_annual_failure", chip.host_annual_failure)
+        yield Hazard("host", "host", num_hosts, rate, repair_s, servers=1)
+        rate = self._rate(self.interconnect.nic, "annual_failure", nic.annual_failure)
+        yield Hazard(
+            "nic", "nic", self.num_accelerators, rate, nic.repair_time.typical, self.interconnect.nic, servers=1
+        )
+        rate = self._rate("software", "failures", constants().software_failure)
+        yield Hazard("software", "software", self.num_accelerators, rate, 0.0)
+
+    def _inside(self) -> Iterator[Hazard]:
+        """Scale-up links that the interconnect names: without one of them a server is of no use."""
+        if self.interconnect.scale_up is None:
+            return
+        ends = self.interconnect.scale_up
+        for piece in count_pieces(self.fabric, self.interconnect, self.accelerator.scale_up):
+            if is_scale_up(piece.tier) and piece.kind != "fibre":
+                yield self._inside_piece(piece)
+        num_links = int((~self.is_outside).sum()) // 2
+        flaps = self._rate(ends.label, "flaps", ends.technologies[0].flaps)
+        yield Hazard(
+            "scale-up flaps",
+            "flap",
+            self._inside_jobs(num_links),
+            flaps,
+            0.0,
+            ends.label,
+            "scale_up",
+            outage_s=self.flap_s,
+        )
+
+    def _inside_piece(self, piece: Pieces) -> Hazard:
+        if piece.kind == "laser":
+            light = laser(piece.part)
+            rate = self._hot(self._rate(piece.part, "annual_failure", light.annual_failure))
+            return Hazard(
+                f"scale-up {piece.kind}", "laser", self._inside_jobs(piece.count), rate, light.repair_time.typical,
+                piece.part, piece.tier, servers=1,
+            )  # fmt: skip
+        end = self.interconnect.scale_up.by_name[piece.part] if self.interconnect.scale_up else None
+        assert end is not None, "scale-up pieces belong to a technology"
+        rate = self._rate(piece.part, "annual_failure", end.annual_failure)
+        return Hazard(
+            f"scale-up {piece.kind}", "link", self._inside_jobs(piece.count), rate, end.repair_time.typical, piece.part,
+            piece.tier, servers=1,
+        )  # fmt: skip
+
+    def _inside_jobs(self, num: int) -> int:
+        """The job's share of what its servers and those of others have."""
+        return round(num * self.num_accelerators / self.fabric.num_endpoints)
+
+    def _tier(self, tier: str, up: Array) -> Iterator[Hazard]:
+        """Cables or modules of both ends, their lasers, and flaps."""
+        ends, links = self.interconnect.ends(tier), self.fabric.links
+        lower, upper = ends.technologies
+        lower_node, upper_node = links.src[up], links.dst[up]
+        if lower.form == "cable":
+            _, boxes = np.unique(np.stack([self._box(lower_node), upper_node]), axis=1, return_inverse=True)
+            yield from self._end(tier, up, ends.lower, lower, boxes.ravel(), lower_node)
+        else:
+            yield from self._end(tier, up, ends.lower, lower, self._box(lower_node), lower_node)
+            if tier not in OCS_TIERS:  # the other end of a link into an OCS is glass
+                yield from self._end(tier, up, ends.upper, upper, upper_node, upper_node)
+        flaps = {name: self._rate(name, "flaps", end.flaps) for name, end in ends.by_name.items()}
+        yield Hazard(
+            f"{tier} flaps", "flap", len(up), sum(flaps.values()) / len(flaps), 0.0, ends.label, tier,
+            outage_s=self.flap_s, detour_s=self._detour_s(up),
+        )  # fmt: skip
+
+    def _box(self, node: Array) -> Array:
+        """Accelerators by their servers, which modules stand in."""
+        host, is_endpoint = self.fabric.endpoint_host, node < self.fabric.num_endpoints
+        return np.where(is_endpoint, host[np.where(is_endpoint, node, 0)], node + len(host))
+
+    def _detour_s(self, up: Array) -> float:
+        """Mean time until traffic goes around these links; inf where one is the only one of an accelerator."""
+        return inf if self._cut_off(up).any() else self.reroute_s
+
+    def _cut_off(self, up: Array) -> Array:
+        """int64[...], accelerators that have no other link than these."""
+        src = self.fabric.links.src[up]
+        src = src[src < self.fabric.num_endpoints]
+        return np.asarray(src[self.has_only_one[src]])
+
+    def _end(self, tier: str, up: Array, name: str, end: Technology, box: Array, node: Array) -> Iterator[Hazard]:
+        """Modules, engines or cables in ``box`` of the links ``up``, at ``node``; lasers in and outside of them."""
+        pieces = modules_at(end, np.unique(box, return_inverse=True)[1].ravel(), line_rate_of(self.fabric, up))
+        count, where = int(pieces.sum()), _place(tier, end, self.fabric, node)
+        self._trusts(name, "repair_time", end.repair_time)
+        rate = self._rate(name, "annual_failure", end.annual_failure)
+        share = end.laser_share.typical if end.laser_share else 0.0
+        ports = max(round(len(up) / count), round(end.ports_per_engine.typical) if end.ports_per_engine else 1)
+        breaks = self._breaks(tier, up, node, ports, end.replaced)
+        num, repair_s = count, end.repair_time.typical
+        yield Hazard(f"{where}{end.form}", "link", num, rate * (1 - share), repair_s, name, tier).that(breaks)
+        yield Hazard(f"{where}laser", "laser", num, self._hot(rate * share), repair_s, name, tier).that(breaks)
+        if end.external_laser is not None:
+            yield self._external(tier, up, node, where, end, count)
+
+    def _external(self, tier: str, up: Array, node: Array, where: str, end: Technology, num_ends: int) -> Hazard:
+        assert end.external_laser is not None, "light comes from elsewhere"
+        light, modules = laser(end.external_laser), lasers_per_end(end)
+        rate = self._hot(self._rate(end.external_laser, "annual_failure", light.annual_failure))
+        self._trusts(end.external_laser, "repair_time", light.repair_time)
+        num, repair_s = ceil(num_ends * modules - 1e-9), light.repair_time.typical
+        lasers = Hazard(f"{where}external laser", "laser", num, rate, repair_s, end.external_laser, tier)
+        return lasers.that(self._breaks(tier, up, node, max(round(1 / modules), 1), "module"))
+
+    def _hot(self, rate_per_s: float) -> float:
+        """Of lasers, at the temperature that they have [Arrhenius]."""
+        if self.settings.laser_temperature_kelvin is None:
+            return rate_per_s
+        self._trusts("laser", "activation energy", constants().laser_activation_ev)
+        return rate_per_s * laser_ageing(self.settings.laser_temperature_kelvin)
+
+    def _breaks(self, tier: str, up: Array, node: Array, ports: int, replaced: str) -> Breaks:
+        """What follows where ``ports`` of a tier go down together, at one node, and ``replaced`` is taken out."""
+        kind = NODE_KINDS[self.fabric.node_kind[int(node[0])]]
+        if replaced == "switch" and kind in PACKET_SWITCHES:
+            return self._without(kind)
+        if replaced == "server" or len(self._cut_off(up)):
+            return Breaks(servers=max(self._num_servers(up[node == node[0]][:ports]), 1))
+        state = tier if ports == 1 else f"{ports} {tier} of a {kind}"
+        self.states.setdefault(state, Degraded(state, tier, ports, bool((node == self.fabric.links.src[up]).all())))
+        return Breaks(self.reroute_s, state=state)
+
+    def _num_servers(self, up: Array) -> int:
+        """Servers that these links cut off."""
+        return len(np.unique(self.fabric.endpoint_host[self._cut_off(up)]))
+
+    def _without(self, kind: str) -> Breaks:
+        """What follows where a switch of a kind is gone."""
+        below = np.flatnonzero((self.fabric.links.dst == self._nodes(kind)[0]) & self.is_outside)
+        if len(self._cut_off(below)):
+            return Breaks(servers=self._num_servers(below))
+        self.states.setdefault(kind, Degraded(kind, kind, 0, False))
+        return Breaks(self.reroute_s, state=kind)
+
+    def _nodes(self, kind: str) -> Array:
+        """Nodes of a kind that the job uses."""
+        links, used = self.fabric.links, self.is_used & self.is_outside
+        nodes = np.unique(np.concatenate([links.src[used], links.dst[used]]))
+        return np.asarray(nodes[self.fabric.node_kind[nodes] == NODE_KINDS.index(kind)])
+
+    def _switches(self) -> Iterator[Hazard]:
+        entry, name = self.interconnect.switch_entry, self.interconnect.switch
+        self._trusts(name, "repair_time", entry.repair_time)
+        rate = self._rate(name, "annual_failure", entry.annual_failure)
+        for kind in PACKET_SWITCHES:
+            count = len(self._nodes(kind))
+            if count:
+                num, repair_s = count, entry.repair_time.typical
+                switches = Hazard(f"{kind} switch", "switch", num, rate, repair_s, name, kind)
+                yield switches.that(self._without(kind))
+
+    def _ocs(self) -> Iterator[Hazard]:
+        """Circuits of one that has failed are led over a spare one, where there is any."""
+        nodes = self._nodes("ocs")
+        for piece in count_pieces(self.fabric, self.interconnect) if len(nodes) else ():
+            if piece.kind != "ocs":
+                continue
+            all_nodes = (self.fabric.node_kind == NODE_KINDS.index("ocs")).sum()
+            count = round(piece.count * len(nodes) / all_nodes)
+            entry, has_spare = self.interconnect.ocs_entry, self.settings.spare_ocs > 0
+            self._trusts(piece.part, "repair_time", entry.repair_time)
+            rate = self._rate(piece.part, "annual_failure", entry.annual_failure)
+            repair_s = self.settings.used_s("rewire") if has_spare else entry.repair_time.typical
+            boxes = Hazard("optical circuit switch", "ocs", count, rate, repair_s, piece.part, piece.tier)
+            yield boxes.that(self._without("ocs"))
+
+
+def laser_ageing(kelvin: float) -> float:
+    """Failures of lasers at a case temperature over those at the one that the catalogue's figures hold for.
+
+    Arrhenius: exp(activation energy / Boltzmann constant x (1 / reference - 1 / temperature)).
+    """
+    energy_ev, reference = constants().laser_activation_ev.typical, constants().laser_temperature.typical
+    return exp(energy_ev / _BOLTZMANN_EV * (1 / reference - 1 / kelvin))
+
+
+def _links_of_endpoints(fabric: Fabric, is_outside: Array) -> Array:
+    """int64[endpoints], links that leave each into the network."""
+    src = fabric.links.src[is_outside]
+    return np.bincount(src[src < fabric.num_endpoints], minlength=fabric.num_endpoints)
+
+
+def _place(tier: str, end: Technology, fabric: Fabric, node: Array) -> str:
+    """``leaf_spine leaf `` for modules in leaves, ``leaf_spine `` for cables."""
+    if end.form == "cable":
+        return f"{tier} "
+    return f"{tier} {NODE_KINDS[fabric.node_kind[int(node[0])]].replace('endpoint', 'host')} "
