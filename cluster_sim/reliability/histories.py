@@ -14,6 +14,9 @@ from cluster_sim.tables import Array
 #: Where what happens in five of a hundred histories begins.
 _LOW, _HIGH = 0.05, 0.95
 
+#: With less nobody would go on.
+_LEAST_GOODPUT = 0.01
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Histories:
@@ -85,9 +88,17 @@ class Histories:
 
     @property
     def reason(self) -> str:
-        """Why histories were given up, and how many; "" where none was."""
+        """Why there is no progress; "" where there is."""
         given_up = [reason for reason in self.reasons if reason]
-        return f"{given_up[0]} ({len(given_up)} of {len(self.reasons)} histories)" if given_up else ""
+        if given_up:
+            return f"{given_up[0]} ({len(given_up)} of {len(self.reasons)} histories)"
+        if self.goodput_ratio >= _LEAST_GOODPUT:
+            return ""
+        waiting, restart = (100 * self.part_ratio(part) for part in ("waiting", "restart"))
+        return (
+            f"no progress: {100 * self.goodput_ratio:.2g} % of the wall time is useful, {waiting:.0f} % goes into "
+            f"waiting for servers, {restart:.0f} % into detection and restart"
+        )
 
 
 def bounds(values: Array) -> tuple[float, float]:

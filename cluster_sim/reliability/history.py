@@ -17,6 +17,8 @@ from cluster_sim.tables import NONE, Array
 PARTS = ("useful", "checkpoints", "lost_work", "restart", "waiting", "degraded", "stalled")
 #: So many interruptions without a whole checkpoint between them, and the job is given up.
 _MOST_IN_VAIN = 1000
+#: More failures than any job lives through: the rates are absurd, and take minutes to draw.
+_MOST_FAILURES = 10**7
 
 _RUNNING, _NOTICING, _WAITING, _STARTING = "running", "noticing", "waiting", "starting"
 
@@ -135,6 +137,9 @@ class _History:
         """Process: things fail, one after the other."""
         for stretch in self.stretches:
             self.num_failures += np.bincount(stretch.cause, minlength=len(self.num_failures))
+            if self.num_failures.sum() > _MOST_FAILURES:
+                self._end(f"given up after {self.num_failures.sum():,} failures; lower their rates, or the span")
+                return
             self._stand_still(stretch)
             for failure in stretch.with_consequences(self.conditions.hazards, self.conditions.retry_s):
                 yield self.env.ring_at(self.env.event(), failure.time_s)
@@ -204,8 +209,8 @@ class _History:
 
     def _stop(self, failure: Failure) -> None:
         """The job, or its restart, is lost."""
+        self._count_vain()
         if self.phase == _RUNNING:
-            self._count_vain()
             self.taken_s, self.stopped_s = self.progress.lose(), self.env.now
         else:
             self._close_interruption()

@@ -166,9 +166,11 @@ def without_cables(scenario: Scenario, fabric: Fabric, cables: Array) -> Scenari
     """The scenario with failed cables.
 
     Where traffic is sprayed over bundles, a failed cable is one that keeps a millionth of its capacity: its bundle
-    gives it as much less, and everything stays in closed form, within a few parts in a million. Candidate paths that
-    avoid it would be sampled, 256 of a pair, which makes a step of 16,384 accelerators take 8 % longer for no reason,
-    and twenty times as long to simulate. Where paths are drawn or searched one by one they do avoid it.
+    gives it as much less, and everything stays in closed form. Below a spine that is as good as paths that avoid the
+    cable. Above, where a bundle is all uplinks of a pod, it is what leaves could do that knew of the failure; for those
+    that do not, a step is too short by at most the cable's share of these uplinks. Candidate paths that avoid it would
+    be sampled, 256 of a pair, which makes a step of 16,384 accelerators take 8 % longer for no reason, and ten to
+    twenty times as long to simulate. Where paths are drawn or searched one by one they do avoid it.
 
     Args:
         scenario: before they fail.

@@ -8,7 +8,7 @@ from cluster_sim import __version__
 from cluster_sim.results import Run
 from tests.small import write_comparison, write_small
 
-COMMANDS = ("run", "compare", "plan", "verify", "calibrate", "topology", "catalogue", "doctor")
+COMMANDS = ("run", "compare", "plan", "reliability", "verify", "calibrate", "topology", "catalogue", "doctor")
 
 
 def test_help_is_fast():

@@ -113,6 +113,14 @@ def test_a_job_that_makes_no_progress_is_given_up():
     assert outcome.parts_s.sum() == pytest.approx(outcome.wall_s)
 
 
+def test_absurdly_many_failures_end_the_history(monkeypatch):
+    monkeypatch.setattr("cluster_sim.reliability.history._MOST_FAILURES", 100)
+    stretches = (failures(*((first + 0.1 * n, FLAP, 0.0, 0.0, 0.0) for n in range(60))) for first in (0.0, 10.0, 20.0))
+    outcome = live(conditions(), stretches)
+    assert outcome.reason == "given up after 120 failures; lower their rates, or the span"
+    assert outcome.parts_s.sum() == pytest.approx(outcome.wall_s)
+
+
 def test_a_state_that_joins_not_everybody_stops_all_steps():
     outcome = live(conditions(slow_s=(inf,)), [failures((30.0, LINK, 0.0, 50.0, 0.0))])
     assert parts(outcome)["degraded"] == pytest.approx(50)
