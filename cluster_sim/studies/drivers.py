@@ -74,7 +74,7 @@ def _gaps(first: Sample, second: Sample, figure: Uncertain, drawn: Array) -> lis
 
 def _gap(first: Row, second: Row, quantity: str) -> float:
     """How much more the second has of it, relative to the first; NaN where one of the two cannot be built."""
-    if "not_buildable" in (first["status"], second["status"]) or not first[quantity]:
+    if (first["status"], second["status"]) != ("ok", "ok") or not first[quantity]:
         return np.nan
     return float(second[quantity] / first[quantity] - 1)
 

@@ -13,6 +13,8 @@ from cluster_sim.core import InputError, NotBuildableError, SimulationError
 from cluster_sim.economics import Pieces, cooling_of, count_pieces
 from cluster_sim.run import economy_of, evaluate, network_of
 from cluster_sim.studies.draws import Key, Uncertain, Values, given_values
+from cluster_sim.studies.outlook import Outlook
+from cluster_sim.studies.reliability import assess
 from cluster_sim.studies.response import Amounts, Points, Response, amounts, aspect_of, at, slower, slowness
 from cluster_sim.studies.sampled import Changed, Option
 from cluster_sim.tables import Fabric
@@ -37,6 +39,7 @@ class Redoing:
         built: the fabric with typical figures, as built.
         pieces: of its network.
         counts: figures that say how many pieces there are.
+        outlook: its histories, where it has any.
         is_certain: whether the network can be built whatever the figures are in their ranges, racks of servers apart.
     """
 
@@ -47,6 +50,7 @@ class Redoing:
     built: Fabric
     pieces: tuple[Pieces, ...]
     counts: frozenset[Key]
+    outlook: Outlook | None
     is_certain: bool
 
     @classmethod
@@ -61,7 +65,17 @@ class Redoing:
             for figure in option.figures
             if aspect_of(figure, option.scenario)
         }
-        return cls(option, response, typical, shifts, built, pieces, _counts(option), _is_certain(option))
+        return cls(
+            option,
+            response,
+            typical,
+            shifts,
+            built,
+            pieces,
+            _counts(option),
+            Outlook.of(option, built),
+            _is_certain(option),
+        )
 
     def row(self, values: Values) -> Changed:
         """Columns that change with these figures; None where the scenario cannot be built with them."""
@@ -97,7 +111,7 @@ class Redoing:
             for tier, ratio in self.option.utilisation.items()
         }
         costs = economy_of(self.option.scenario, self._counted(values), self.built.num_endpoints, now_s, busy)
-        return {"step_time_s": now_s, **costs.columns}
+        return {"step_time_s": now_s, **costs.columns, **(self.outlook.columns(now_s) if self.outlook else {})}
 
     def _counted(self, values: Values) -> tuple[Pieces, ...]:
         """The pieces; counted again where a figure says that there are more or fewer lasers."""
@@ -108,13 +122,23 @@ class Redoing:
             return _pieces(self.option, self.built)
 
 
-def simulated(option: Option, values: Values, backend: BackendName) -> Changed:
-    """The same from a simulation with these figures; None where it cannot be built or simulated."""
+def simulated(option: Option, values: Values, backend: BackendName, with_histories: bool = False) -> Changed:
+    """The same from a simulation with these figures; None where it cannot be built or simulated.
+
+    Args:
+        option: what is simulated.
+        values: figures.
+        backend: for the simulation.
+        with_histories: whether its histories are, too, where it has any.
+    """
     scenario = option.scenario.model_copy(update={"catalogue": given_values(option.scenario, values)})
     try:
-        row: Changed = evaluate(scenario, choose_backend(backend))["summary"].to_pylist()[0]
+        tables = evaluate(scenario, choose_backend(backend))
+        if with_histories and scenario.reliability is not None:
+            tables = assess(scenario, backend, tables)
     except (NotBuildableError, SimulationError, InputError, MemoryError):
         return None
+    row: Changed = tables["summary"].to_pylist()[0]
     return row
 
 

@@ -1,7 +1,7 @@
 """Samples of a comparison: what every option has in every draw, its place among the others, and its intervals."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -43,12 +43,16 @@ class Option:
         row: of the summary.
         figures: with ranges, of the catalogue's entries that it rests on.
         utilisation: by tier and kind of switch, what is carried on average over what could be.
+        num_pieces: of each cause of failure in its histories; none without histories.
+        parts_s: where the wall time of its histories goes, on average.
     """
 
     scenario: Scenario
     row: Row
     figures: tuple[Uncertain, ...]
     utilisation: dict[str, float]
+    num_pieces: dict[str, int] = field(default_factory=dict)
+    parts_s: dict[str, float] = field(default_factory=dict)
 
 
 def options_of(scenarios: Sequence[Scenario], tables: Mapping[str, pa.Table]) -> list[Option]:
@@ -56,17 +60,27 @@ def options_of(scenarios: Sequence[Scenario], tables: Mapping[str, pa.Table]) ->
 
     Args:
         scenarios: of a comparison.
-        tables: its results: ``summary``, a row for each in their order, and ``bom``.
+        tables: its results: ``summary``, a row for each in their order, ``bom``, and those of histories, if any.
     """
-    utilisation: dict[str, dict[str, float]] = {}
-    for line in tables["bom"].select(["scenario", "tier", "utilisation_ratio"]).to_pylist() if "bom" in tables else ():
-        if line["utilisation_ratio"] is not None:
-            utilisation.setdefault(line["scenario"], {})[line["tier"]] = line["utilisation_ratio"]
+    more = (
+        _by_scenario(tables, "bom", "tier", "utilisation_ratio"),
+        _by_scenario(tables, "interruptions", "cause", "num_pieces"),
+        _by_scenario(tables, "goodput", "part", "mean_s"),
+    )
     return [
-        Option(scenario, row, uncertain_figures(scenario), utilisation.get(scenario.name, {}))
+        Option(scenario, row, uncertain_figures(scenario), *(found.get(scenario.name, {}) for found in more))
         for scenario, row in zip(scenarios, tables["summary"].to_pylist(), strict=True)
         if row["status"] == "ok"
     ]
+
+
+def _by_scenario(tables: Mapping[str, pa.Table], name: str, key: str, value: str) -> dict[str, dict[str, Any]]:
+    """A column of a table that may be there, by another one, of each scenario; nulls left out."""
+    found: dict[str, dict[str, Any]] = {}
+    for row in tables[name].select(["scenario", key, value]).to_pylist() if name in tables else ():
+        if row[value] is not None:
+            found.setdefault(row["scenario"], {})[row[key]] = row[value]
+    return found
 
 
 #: Columns of the summary that figures change; None where the scenario cannot be built with them.

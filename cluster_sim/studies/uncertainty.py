@@ -75,14 +75,15 @@ def uncertainty(
         items = [(option, responses[alike(option.scenario)]) for option in options]
         samples = list(work.done(partial(_sample, sampling=sampling, seed=config.seed), items, "draws"))
         trials = _trials(samples, sampling, config.seed)
-        rows = work.simulated([(one.option, one.values) for one in trials], "draws, simulated")
-    errors = [_error(samples[one.sample].drawn[one.draw], row) for one, row in zip(trials, rows, strict=True)]
+        rows = work.simulated([(one.option, one.values) for one in trials], "draws, simulated", with_histories=True)
+    pairs = [(samples[one.sample].drawn[one.draw], row) for one, row in zip(trials, rows, strict=True)]
     if sampling.resimulate:
         drawn = iter(rows)
         samples = [replace(sample, drawn=tuple(islice(drawn, sampling.num))) for sample in samples]
     notes = {
         "draws": sampling.num, "method": _method(sampling), "draws_simulated": len(trials),
-        "largest_step_error_ratio": max((error for error in errors if error is not None), default=None),
+        "largest_step_error_ratio": _largest_error(pairs, "step_time_s"),
+        "largest_goodput_error_ratio": _largest_error(pairs, "goodput_ratio"),
     }  # fmt: skip
     return _tables(config, samples, sampling), notes
 
@@ -101,9 +102,12 @@ class _Work:
             self.progress(number + 1, len(items), name)
             yield result
 
-    def simulated(self, items: Sequence[tuple[Option, Values]], name: str) -> list[Changed]:
+    def simulated(
+        self, items: Sequence[tuple[Option, Values]], name: str, with_histories: bool = False
+    ) -> list[Changed]:
         """Rows of the summary of options with such figures; None for what cannot be built or simulated."""
-        return list(self.done(partial(_simulated, backend=self.backend), items, name))
+        each = partial(_simulated, backend=self.backend, with_histories=with_histories)
+        return list(self.done(each, items, name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,15 +173,14 @@ def _trials(samples: Sequence[Sample], sampling: Sampling, seed: int) -> list[_T
     return [_Trial(number, draw, samples[number].option, values[number][draw]) for number, draw in wanted]
 
 
-def _simulated(item: tuple[Option, Values], backend: BackendName) -> Changed:
-    return simulated(*item, backend)
+def _simulated(item: tuple[Option, Values], backend: BackendName, with_histories: bool) -> Changed:
+    return simulated(*item, backend, with_histories)
 
 
-def _error(redone: Changed, simulated: Changed) -> float | None:
-    """Of a step time that was not simulated, relative."""
-    if redone is None or simulated is None:
-        return None
-    return float(abs(redone["step_time_s"] / simulated["step_time_s"] - 1))
+def _largest_error(pairs: Sequence[tuple[Changed, Changed]], column: str) -> float | None:
+    """Of what was not simulated against what was, relative; None where nothing can be compared."""
+    known = [(one.get(column), other.get(column)) for one, other in pairs if one and other]
+    return max((abs(one / other - 1) for one, other in known if one and other), default=None)
 
 
 def _method(sampling: Sampling) -> str:
