@@ -145,13 +145,18 @@ def _notes(notes: Row) -> list[Text]:
         "any option of the table can be built.",
     ]
     if notes["method"] == "simulated":
-        told.append("Step times: every option was simulated in every draw.")
+        told.append("Every option was simulated in every draw.")
     else:
-        error = notes["largest_step_error_ratio"]
+        off = [
+            f"{what} off by at most {_percent(notes[key])}"
+            for what, key in (("step times", "largest_step_error_ratio"), ("goodput", "largest_goodput_error_ratio"))
+            if notes[key] is not None
+        ]
         told.append(
-            "Step times: piecewise linear between simulations with the figures that set times at their ends"
-            + ("." if error is None else f"; off by at most {_percent(error)} in {notes['draws_simulated']} draws that "
-               "were simulated in full; --resimulate does so with all.")
+            "Step times: piecewise linear between simulations with the figures that set times at their ends; goodput: "
+            "parts of the wall time in proportion to what failures take."
+            + (f" In {notes['draws_simulated']} draws that were simulated in full: {', '.join(off)}; --resimulate does "
+               "so with all." if off else "")
         )  # fmt: skip
     return [Text(f"  {note}", style="dim") for note in told]
 
