@@ -2,9 +2,10 @@
 
 Histories of every draw would take hours, and their chance would hide what the figures do. To first order each part of
 the wall time that is not useful is in proportion to something that the rates of failures say: work lost to how often
-the job stops times half the way between checkpoints, restarts to how often it stops times how long one takes (as an exponential, since
-what is starting can fail again), degraded running to failures times repair time, and so on. So each part of the histories is scaled as that changes, with the
-hazards and checkpoints that the figures give. With typical figures it is what the histories have, exactly.
+the job stops times half the way between checkpoints, restarts to how often it stops times how long one takes (as an
+exponential, since what is starting can fail again), degraded running to failures times repair time, and so on. So each
+part of the histories is scaled as that changes, with the hazards and checkpoints that the figures give. With typical
+figures it is what the histories have, exactly.
 """
 
 from dataclasses import dataclass, replace
