@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import Field, SerializeAsAny, model_validator
+from pydantic import Field, SerializeAsAny, field_validator, model_validator
 
 from cluster_sim.catalogue import Interconnect
 from cluster_sim.config.scaled import Batch, job_at, scaled
@@ -37,6 +37,11 @@ class Comparison(Spec):
     accelerators: tuple[int, ...] = ()
     batch: Batch | None = None
     most_exposed_ratio: Ratio | None = Field(None, gt=0, lt=1)
+
+    @field_validator("accelerators", mode="before")
+    @classmethod
+    def _one_is_a_list(cls, sizes: Any) -> Any:
+        return (sizes,) if type(sizes) is int else sizes
 
     @model_validator(mode="after")
     def _scales(self) -> "Comparison":

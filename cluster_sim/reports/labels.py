@@ -46,6 +46,17 @@ def spread(wanted: Sequence[float], gap: float, low: float, high: float) -> list
     return [places[order.index(number)] for number in range(len(wanted))]
 
 
+def make_logarithmic(panel: Any, name: str) -> None:
+    """Give axis ``x`` or ``y`` a logarithmic scale with plain numbers, 1, 2, 5, 10; formulas are off in the figures."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    panel.set(**{f"{name}scale": "log"})
+    axis = getattr(panel, f"{name}axis")
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=12))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
+
+
 def label_beside(panel: Any, labels: Sequence[Label], height_in: float, size: float = 6.5) -> None:
     """Put labels to the right of a panel whose limits and scales are set, from top to bottom as their points lie.
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from cluster_sim.config import Rank
 from cluster_sim.core import bit_rate
-from cluster_sim.reports.labels import COLOURS, Label, label_beside
+from cluster_sim.reports.labels import COLOURS, Label, label_beside, make_logarithmic
 
 Row = Mapping[str, Any]
 
@@ -125,11 +125,11 @@ def _draw_panel(
         xs, ys = zip(*sorted(points[row["scenario"]] for row in members), strict=True) if members else ((), ())
         colour = "#555555" if by.across == "line_rates" else looks.colour(members[0]) if members else ""
         panel.step(xs, ys, where="post", color=colour or "#555555", linewidth=1.2, alpha=0.8, zorder=1)
-    for number, (axis, scale) in enumerate(((panel.xaxis, panel.set_xscale), (panel.yaxis, panel.set_yscale))):
+    for number, name in enumerate("xy"):
         values = [point[number] for point in points.values()]
         if values and min(values) > 0 and max(values) > _WIDE * min(values):
-            scale("log")
-        axis.grid(alpha=0.25)
+            make_logarithmic(panel, name)
+    panel.grid(alpha=0.25)
     panel.margins(0.06)
     panel.autoscale_view()
     panel.spines[["top", "right"]].set_visible(False)

@@ -103,7 +103,7 @@ def _value(value: float, unit: str) -> str:
         return seconds(value)
     if unit == "%":
         return percent(value, 2)
-    return f"{value / 86400:.1f} days" if unit == "days" else engineering(value, unit)
+    return f"{value / 86400:.2f} days" if unit == "days" else engineering(value, unit)
 
 
 def _unranked(group: Sequence[Row], by: Rank) -> list[Text]:

@@ -60,7 +60,7 @@ class _Figure(NamedTuple):
 #: From left to right, behind the parts of the step.
 _FIGURES = (
     _Figure("good %", "goodput_ratio", lambda value: f"{100 * value:.2f}", 10, "good: goodput, useful over wall time"),
-    _Figure("days", "time_to_train_s", lambda value: f"{value / 86400:.1f}", 11, "days: time to train"),
+    _Figure("days", "time_to_train_s", lambda value: f"{value / 86400:.2f}", 11, "days: time to train"),
     _Figure("net MW", "network_power_w", lambda value: f"{value / 1e6:.3f}", 8),
     _Figure("MJ/step", "network_energy_j", lambda value: f"{value / 1e6:.2f}", 3),
     _Figure("all MJ/step", "facility_energy_j", lambda value: f"{value / 1e6:.1f}", 0,

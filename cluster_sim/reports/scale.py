@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cluster_sim.core import bit_rate
-from cluster_sim.reports.labels import COLOURS, Label, label_beside
+from cluster_sim.reports.labels import COLOURS, Label, label_beside, make_logarithmic
 
 Row = Mapping[str, Any]
 #: Interconnect, topology.
@@ -18,6 +18,8 @@ Option = tuple[str, str]
 
 _DASHES = ("-", "--", ":", "-.")
 _MARKERS = "os^Dv<>pP*X"
+#: Step times that differ by more than this factor have a logarithmic axis.
+_WIDE = 5.0
 _LABEL_IN, _LEAST_IN = 0.16, 3.2
 
 
@@ -170,7 +172,11 @@ def _draw_panel(
     panel.set_xticks(sizes, [_size(size) for size in sizes])
     panel.minorticks_off()
     panel.set_xlabel("accelerators")
-    panel.set_ylim(0)
+    shown = [row[column] for rows in series.values() for row in rows]
+    if limit is None and max(shown) > _WIDE * min(shown):
+        make_logarithmic(panel, "y")
+    else:
+        panel.set_ylim(0)
     panel.grid(alpha=0.25)
     panel.spines[["top", "right"]].set_visible(False)
     label_beside(panel, _labels(series, column, scale, looks), height_in)

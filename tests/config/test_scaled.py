@@ -79,3 +79,10 @@ def test_what_is_of_sizes_is_refused_without_sizes(tmp_path, setting):
 def test_a_comparison_of_sizes_survives_the_manifest(tmp_path):
     for config in (small_comparison(tmp_path), small_comparison(tmp_path, "compare.accelerators=[32, 128]")):
         assert type(config).model_validate(config.model_dump(mode="json")) == config
+
+
+def test_one_size_may_stand_alone(tmp_path):
+    assert list(small_comparison(tmp_path, "compare.accelerators=128").compare.all_jobs) == ["tiny@128"]
+    for wrong in ("true", "1k", "[true]"):
+        with pytest.raises(ConfigError, match="accelerators"):
+            small_comparison(tmp_path, f"compare.accelerators={wrong}")

@@ -48,6 +48,15 @@ def test_time_to_train_is_drawn_where_there_is_one(trade, tmp_path):
     assert "dsp · ocs" not in words  # no time to train, no place
 
 
+def test_values_far_apart_are_drawn_on_logarithmic_axes_with_plain_numbers(trade, tmp_path):
+    trade[1] |= {"step_time_s": 99.0, "capex_usd": 9e9}
+    words = words_of(draw_pareto(trade, tmp_path)[1])
+    for told in ("mathdefault", "10^"):
+        assert told not in words
+    for told in ("<!-- 20 -->", "<!-- 50 -->", "<!-- 1000 -->", "<!-- 5000 -->"):
+        assert told in words
+
+
 def test_the_same_rows_give_the_same_figure(trade, tmp_path):
     (tmp_path / "a").mkdir(), (tmp_path / "b").mkdir()
     first, second = (draw_pareto(trade, tmp_path / folder, by=Rank(across="line_rates")) for folder in ("a", "b"))

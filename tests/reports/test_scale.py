@@ -1,4 +1,5 @@
 import io
+import re
 import xml.etree.ElementTree
 
 import pytest
@@ -72,6 +73,13 @@ def test_a_figure_shows_both_curves_and_where_each_is_enough(rows, tmp_path):
         "step time (s)", "waits for communication (% of the step)", "4k",
     ):  # fmt: skip
         assert told in words
+
+
+def test_step_times_far_apart_are_drawn_on_a_logarithmic_axis_with_plain_numbers(rows, tmp_path):
+    rows[0] |= {"step_time_s": 60.0}
+    words = " ".join(draw_scale(rows, 0.1, tmp_path)[1].read_text().split())
+    assert "mathdefault" not in words
+    assert {"<!-- 5 -->", "<!-- 10 -->", "<!-- 50 -->"} <= set(re.findall("<!-- .*? -->", words))
 
 
 def test_the_same_rows_give_the_same_figure(rows, tmp_path):
