@@ -131,7 +131,8 @@ def simulated(option: Option, values: Values, backend: BackendName, with_histori
         backend: for the simulation.
         with_histories: whether its histories are, too, where it has any.
     """
-    scenario = option.scenario.model_copy(update={"catalogue": given_values(option.scenario, values)})
+    changes = {"catalogue": given_values(option.scenario, values), "record": "summary"}
+    scenario = option.scenario.model_copy(update=changes)
     try:
         tables = evaluate(scenario, choose_backend(backend))
         if with_histories and scenario.reliability is not None:

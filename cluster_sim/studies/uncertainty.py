@@ -168,9 +168,16 @@ def _trials(samples: Sequence[Sample], sampling: Sampling, seed: int) -> list[_T
         classes: dict[str, list[int]] = {}
         for number, sample in enumerate(samples):
             classes.setdefault(alike(sample.option.scenario), []).append(number)
-        wanted = [(one[turn % len(one)], turn % sampling.num) for turn, one in enumerate(classes.values())]
+        chosen = [(one[turn % len(one)], turn % sampling.num) for turn, one in enumerate(classes.values())]
+        wanted = [(number, _buildable(samples[number], draw)) for number, draw in chosen]
     values = [list(draws(sample.option.figures, sampling.num, seed)) for sample in samples]
     return [_Trial(number, draw, samples[number].option, values[number][draw]) for number, draw in wanted]
+
+
+def _buildable(sample: Sample, draw: int) -> int:
+    """The next draw from ``draw`` on in which an option can be built; ``draw`` if there is none."""
+    num = len(sample.drawn)
+    return next((at % num for at in range(draw, draw + num) if sample.drawn[at % num] is not None), draw)
 
 
 def _simulated(item: tuple[Option, Values], backend: BackendName, with_histories: bool) -> Changed:

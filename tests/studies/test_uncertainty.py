@@ -13,6 +13,7 @@ from cluster_sim.studies.draws import Uncertain
 from cluster_sim.studies.drivers import driver_rows, rank_correlation
 from cluster_sim.studies.ranking import rank
 from cluster_sim.studies.sampled import Option, Sample, interval_rows, places
+from cluster_sim.studies.uncertainty import _buildable
 from tests.small import small_comparison
 
 _TABLES = ("uncertainty", "drivers")
@@ -128,6 +129,12 @@ def test_draws_in_which_nothing_can_be_built_have_no_winner_and_count_for_nobody
     assert row["wins_ratio"] == 1
 
 
+def test_a_draw_that_can_be_built_is_simulated_in_full():
+    sample = _sample("a", 10.0, [None, None, 3.0, None], {})
+    assert [_buildable(sample, draw) for draw in range(4)] == [2, 2, 2, 2]
+    assert _buildable(_sample("a", 10.0, [None, None], {}), 1) == 1
+
+
 def test_given_figures_stay_in_all_draws(tmp_path):
     """With the prices of all its parts given, an option's price has no spread."""
     prices = (
@@ -139,7 +146,7 @@ def test_given_figures_stay_in_all_draws(tmp_path):
 
 
 def test_one_draw_is_enough(tmp_path):
-    done = _drawn(tmp_path, num=1)
+    done = _drawn(tmp_path, "record=tasks", num=1)
     assert all(row["low"] == row["high"] for row in _rows(done).values())
     assert {row["influence"] for row in done.tables["drivers"].to_pylist()} <= {None, 0.0, 1.0, -1.0}
 
