@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cluster_sim.reports.uncertainty import SHOWN, groups
+from cluster_sim.reports.uncertainty import SHOWN, groups, unit_of
 
 Row = Mapping[str, Any]
 
@@ -53,7 +53,7 @@ def _draw_group(axes: Any, title: str, group: Sequence[Row], shown: Sequence[str
         for row in options.values()
     ]
     for panel, quantity in zip(axes, shown, strict=True):
-        label, scale, _ = SHOWN[quantity]
+        label, scale = unit_of(quantity, group)
         known = [
             (at, row)
             for at, scenario in enumerate(options)

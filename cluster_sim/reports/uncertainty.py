@@ -12,15 +12,16 @@ from rich.text import Text
 
 Row = Mapping[str, Any]
 
-#: Quantities that are shown: heading, scale, digits of the largest.
+#: Quantities that are shown: heading, scale, digits of the largest; ``*`` is for the prefix of the unit.
 SHOWN = {
     "step_time_s": ("step s", 1.0, 5),
-    "network_energy_j": ("net MJ/step", 1e6, 3),
-    "facility_energy_j": ("facility MJ/step", 1e6, 4),
-    "capex_usd": ("net MUSD", 1e6, 3),
-    "cluster_usd_per_mtoken": ("USD/Mtoken", 1.0, 4),
+    "network_energy_j": ("net *J/step", 1.0, 3),
+    "facility_energy_j": ("all *J/step", 1.0, 4),
+    "capex_usd": ("net *USD", 1.0, 3),
+    "cluster_usd_per_mtoken": ("USD/Mtoken", 1.0, 3),
     "goodput_ratio": ("goodput %", 0.01, 3),
 }
+_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 #: Figures named in a line.
 _NAMED = 5
 #: A difference of shares counts from so many standard deviations of chance.
@@ -53,13 +54,13 @@ def groups(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 def _table(group: Sequence[Row], notes: Row) -> Table:
     shown = [name for name in SHOWN if any(row["quantity"] == name for row in group)]
-    digits = {name: _digits(name, group) for name in shown}
     title = Text(f"{group[0]['group']}: {notes['draws']:,} draws of the catalogue's figures, 5 to 95 % of them")
     table = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left", padding=(0, 1, 0, 0))
     for name in ("#", "interconnect", "topology"):
         table.add_column(name, no_wrap=True)
     built = ("built %",) if any(row["buildable_ratio"] < 1 for row in group) else ()
-    for name in ("wins %", "mean #", *built, *(SHOWN[name][0] for name in shown)):
+    units = {name: unit_of(name, group) for name in shown}
+    for name in ("wins %", "mean #", *built, *(words for words, _ in units.values())):
         table.add_column(name, justify="right", no_wrap=True)
     for rank in dict.fromkeys(row["rank"] for row in group):
         mine = {row["quantity"]: row for row in group if row["rank"] == rank}
@@ -69,23 +70,32 @@ def _table(group: Sequence[Row], notes: Row) -> Table:
             f"{100 * any_row['wins_ratio']:.0f}",
             "-" if any_row["mean_rank"] is None else f"{any_row['mean_rank']:.1f}",
             *(f"{100 * any_row['buildable_ratio']:.0f}" for _ in built),
-            *(_interval(mine[name], digits[name]) if name in mine else "-" for name in shown),
+            *(_interval(mine[name], units[name][1], group) if name in mine else "-" for name in shown),
         )  # fmt: skip
     return table
 
 
-def _digits(quantity: str, group: Sequence[Row]) -> int:
-    """Digits after the point with which the largest value of a group has as many in all as are shown."""
-    _, scale, digits = SHOWN[quantity]
-    largest = max((row["high"] or 0.0 for row in group if row["quantity"] == quantity), default=0.0) / scale
-    return max(digits - 1 - math.floor(math.log10(largest)), 0) if largest else 0
+def unit_of(quantity: str, group: Sequence[Row]) -> tuple[str, float]:
+    """(heading, what is 1 of its unit) of a quantity, with the prefix that suits the largest of a group."""
+    words, scale, _ = SHOWN[quantity]
+    if "*" not in words:
+        return words, scale
+    largest = _largest(quantity, group)
+    factor, prefix = next(((factor, prefix) for factor, prefix in _PREFIXES if largest >= factor), (1.0, ""))
+    return words.replace("*", prefix), factor * scale
 
 
-def _interval(row: Row, digits: int) -> str:
-    _, scale, _ = SHOWN[row["quantity"]]
+def _largest(quantity: str, group: Sequence[Row]) -> float:
+    return max((row["high"] or 0.0 for row in group if row["quantity"] == quantity), default=0.0)
+
+
+def _interval(row: Row, scale: float, group: Sequence[Row]) -> str:
+    """``11.85..11.92``; the largest of the group has as many digits as are shown."""
     if row["low"] is None:
         return "-"
-    return f"{row['low'] / scale:.{digits}f} to {row['high'] / scale:.{digits}f}"
+    largest = _largest(row["quantity"], group) / scale
+    digits = max(SHOWN[row["quantity"]][2] - 1 - math.floor(math.log10(largest)), 0) if largest else 0
+    return f"{row['low'] / scale:.{digits}f}..{row['high'] / scale:.{digits}f}"
 
 
 def _hangs_on(first: Row, drivers: Sequence[Row]) -> list[Text]:
@@ -152,9 +162,10 @@ def _notes(notes: Row) -> list[Text]:
             for what, key in (("step times", "largest_step_error_ratio"), ("goodput", "largest_goodput_error_ratio"))
             if notes[key] is not None
         ]
+        goodput = "; goodput: parts of the wall time in proportion to what failures take" if len(off) > 1 else ""
         told.append(
-            "Step times: piecewise linear between simulations with the figures that set times at their ends; goodput: "
-            "parts of the wall time in proportion to what failures take."
+            "Step times: piecewise linear between simulations with the figures that set times at their ends"
+            + f"{goodput}."
             + (f" In {notes['draws_simulated']} draws that were simulated in full: {', '.join(off)}; --resimulate does "
                "so with all." if off else "")
         )  # fmt: skip

@@ -4,11 +4,13 @@ Histories of every draw would take hours, and their chance would hide what the f
 the wall time that is not useful is in proportion to something that the rates of failures say: work lost to how often
 the job stops times half the way between checkpoints, restarts to how often it stops times how long one takes (as an
 exponential, since what is starting can fail again), degraded running to failures times repair time, and so on. So each
-part of the histories is scaled as that changes, with the hazards and checkpoints that the figures give. With typical
-figures it is what the histories have, exactly.
+part of the histories is scaled as that changes, with the hazards and checkpoints that the figures give. Waiting for
+servers is far from linear; it changes by as much as the birth-death chain of servers that are out says. With typical
+figures goodput is what the histories have, exactly.
 """
 
 from dataclasses import dataclass, replace
+from math import ceil
 
 import numpy as np
 
@@ -19,8 +21,8 @@ from cluster_sim.studies.reliability import checkpoints_of
 from cluster_sim.studies.sampled import Option
 from cluster_sim.tables import NONE, Array, Fabric
 
-#: Parts of the wall time in which the job runs without getting on, and those that interruptions take.
-_RUNNING, _STOPPED = ("checkpoints", "degraded", "stalled"), ("lost_work", "restart", "waiting")
+#: Parts of the wall time in which the job runs without getting on, and those that interruptions take besides waiting.
+_RUNNING, _STOPPED = ("checkpoints", "degraded", "stalled"), ("lost_work", "restart")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +34,8 @@ class Outlook:
         built: its fabric.
         goodput_ratio: with typical figures.
         num_pieces: of each cause that the histories have.
-        spent: seconds of each part of the wall time for each useful second, with typical figures.
+        spent: seconds of each part of the wall time for each useful second, with typical figures; of waiting, for
+            each second of the others.
         typical: what each part is in proportion to, with typical figures.
     """
 
@@ -50,6 +53,7 @@ class Outlook:
         if not useful_s:
             return None
         spent = {part: option.parts_s[part] / useful_s for part in (*_RUNNING, *_STOPPED)}
+        spent["waiting"] = option.parts_s["waiting"] / (sum(option.parts_s.values()) - option.parts_s["waiting"])
         outlook = cls(option.scenario, built, option.row["goodput_ratio"], option.num_pieces, spent, {})
         with given(option.scenario.catalogue):
             return replace(outlook, typical=outlook.measures(option.row["step_time_s"]))
@@ -64,13 +68,14 @@ class Outlook:
     def _goodput_ratio(self, step_s: float) -> float:
         now = self.measures(step_s)
         spent = {
-            part: before * now[part] / self.typical[part] if self.typical[part] else before
-            for part, before in self.spent.items()
+            part: self.spent[part] * now[part] / self.typical[part] if self.typical[part] else self.spent[part]
+            for part in (*_RUNNING, *_STOPPED)
         }
+        waiting = max(self.spent["waiting"] + now["waiting"] - self.typical["waiting"], 0.0)
         running, before = (1 + sum(times[part] for part in _RUNNING) for times in (spent, self.spent))
         stopped, stopped_before = (sum(times[part] for part in _STOPPED) for times in (spent, self.spent))
-        wall = running + stopped * running / before  # it stops while it runs
-        return self.goodput_ratio * (before + stopped_before) / wall
+        wall = (running + stopped * running / before) * (1 + waiting)  # it stops while it runs
+        return self.goodput_ratio * (before + stopped_before) * (1 + self.spent["waiting"]) / wall
 
     def measures(self, step_s: float) -> dict[str, float]:
         """What each part of the wall time is in proportion to, with the figures that hold now."""
@@ -83,10 +88,17 @@ class Outlook:
             "checkpoints": saved.cost_s / (saved.every * step_s),
             "lost_work": stops_per_s * _mean_lost_s(saved),
             "restart": float(np.expm1(stops_per_s * (settings.used_s("detection") + settings.used_s("restart")))),
-            "waiting": float((failures_per_s * hazards.servers) @ hazards.repair_s),
+            "waiting": self._waiting(settings, float((failures_per_s * hazards.servers) @ hazards.repair_s)),
             "degraded": float(failures_per_s[hazards.state != NONE] @ hazards.repair_s[hazards.state != NONE]),
             "stalled": float(failures_per_s @ _mean_stall_s(hazards, retry_s)),
         }
+
+    def _waiting(self, settings: Reliability, mean_out: float) -> float:
+        """Seconds of waiting for each other one, where ``mean_out`` servers would be out if the job went on."""
+        job = self.scenario.job
+        servers = ceil(job.accelerators / job.accelerator_entry.accelerators_per_host.typical)
+        share = short_ratio(servers, settings.num_spares(servers), mean_out)
+        return share / (1 - share)
 
     def _hazards(self) -> Hazards:
         scenario, settings = self.scenario, self.scenario.reliability or Reliability()
@@ -101,6 +113,26 @@ class Outlook:
     def _counted(self, row: Hazard) -> Hazard:
         """With as many pieces as the histories have."""
         return replace(row, num_pieces=self.num_pieces.get(row.name, 0))
+
+
+def short_ratio(servers: int, spares: int, mean_out: float) -> float:
+    """Share of the time in which a job has not all its servers.
+
+    The number that are out is a birth-death chain: each is repaired by itself, and those in use fail, which are fewer
+    than ``servers`` where more than ``spares`` are out.
+
+    Args:
+        servers: of the job.
+        spares: that stand by.
+        mean_out: failures in a repair time while all servers are in use.
+    """
+    weight, enough, short = 1.0, 1.0, 0.0
+    for out in range(1, servers + spares + 1):
+        weight *= mean_out / out * (1 - max(out - 1 - spares, 0) / servers)
+        enough, short = (enough + weight, short) if out <= spares else (enough, short + weight)
+        if weight < 1e-12 * (enough + short) and out > mean_out:
+            break
+    return short / (enough + short)
 
 
 def _mean_lost_s(saved: Checkpoints) -> float:

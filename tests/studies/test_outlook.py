@@ -6,7 +6,7 @@ from cluster_sim.config import load_config
 from cluster_sim.studies import Sampling
 from cluster_sim.studies.compare import compare
 from cluster_sim.studies.draws import draws
-from cluster_sim.studies.outlook import Outlook
+from cluster_sim.studies.outlook import Outlook, short_ratio
 from cluster_sim.studies.redone import Redoing, simulated
 from cluster_sim.studies.response import Response
 from cluster_sim.studies.sampled import options_of
@@ -83,3 +83,29 @@ def test_an_interval_of_the_goodput_is_in_the_tables(tmp_path):
     assert len(rows) == 3
     assert all(0 < row["low"] <= row["median"] <= row["high"] < 1 for row in rows)
     assert done.manifest["uncertainty"]["largest_goodput_error_ratio"] < 0.02
+
+
+def test_how_often_servers_are_short():
+    """
+    Two servers, one spare, a mean of 3 out: weights 1, 3, 3 x 3 / 2 = 4.5, and with one of two in use 4.5 x 3 / 3 / 2
+    = 2.25; short in the last two: 6.75 of 10.75.
+    """
+    assert short_ratio(2, 1, 3.0) == pytest.approx(6.75 / 10.75)
+    assert short_ratio(1, 0, 1.0) == 0.5
+    assert short_ratio(8, 1000, 3.0) == 0.0
+    assert short_ratio(8, 1, 0.0) == 0.0
+
+
+@pytest.mark.parametrize("repair_s", [10_000.0, 100_000.0])
+def test_waiting_for_servers_follows_how_many_are_out(tmp_path, repair_s):
+    """Four servers stand by and some five failures come a day: repairs that take longer are what stops the job."""
+    few = [text.replace("spare_servers: 1000", "spare_servers: 4") for text in _OFTEN]
+    config = load_config(write_comparison(tmp_path), few)
+    option = options_of(config.scenarios, compare(config, "x", tmp_path / "out", workers=1).tables)[0]
+    values = {("h100-sxm", "repair_time"): repair_s}
+    redone, truth = (
+        Redoing.of(option, Response({})).row(values),
+        simulated(option, values, "numpy", with_histories=True),
+    )
+    assert abs(truth["goodput_ratio"] / option.row["goodput_ratio"] - 1) > 0.2
+    assert redone["goodput_ratio"] == pytest.approx(truth["goodput_ratio"], rel=0.06)
