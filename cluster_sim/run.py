@@ -1,7 +1,7 @@
 """The whole story in one place: what happens between a configuration and its results."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from cluster_sim.core import InputError, stream, stream_key
 from cluster_sim.economics import (
     Cooling,
     Economy,
+    Pieces,
     Work,
     bill_table,
     cooling_of,
@@ -169,14 +170,8 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
 
 
 def _simulated(scenario: Scenario, backend: Backend, announce: Announce) -> "_Simulated":
-    interconnect, accelerator = scenario.interconnect, scenario.job.accelerator_entry
     announce("building the fabric")
-    built = scenario.topology.fabric(Equipment(scenario.num_endpoints, accelerator, interconnect))
-    hall = scenario.topology.hall
-    per_rack = hall.accelerators_per_rack if hall else None
-    cooling = cooling_of(built, interconnect, accelerator, per_rack, scenario.economics.limits)
-    fabric = scenario.failed_links.removed_from(built, stream(scenario.seed, "failed_links"))
-    fabric = scenario.slow_links.slowed_in(fabric, stream(scenario.seed, "slow_links"))
+    built, fabric, cooling = network_of(scenario)
     main = Wanted(scenario.job_name, scenario.job, scenario.placement)
     others = [Wanted(name, one.job, one.placement, one.steps) for name, one in scenario.neighbours.items()]
     jobs = plan_jobs(main, others, fabric, access_classes(built, fabric), scenario.seed)
@@ -186,20 +181,31 @@ def _simulated(scenario: Scenario, backend: Backend, announce: Announce) -> "_Si
     schedule = jobs.schedule(fusible(collectives, routes, backend))
     simulation = Simulation(schedule, routes, backend)
     outcome = simulation.run(lambda done: announce(f"simulating: {done:,} of {len(schedule):,} tasks"))
-    pieces = count_pieces(built, interconnect, accelerator.scale_up)
-    costs = economy(pieces, fabric.num_endpoints, accelerator, _work(scenario, routes, outcome), scenario.economics)
+    pieces = count_pieces(built, scenario.interconnect, scenario.job.accelerator_entry.scale_up)
+    busy = mean_utilisation(routes, outcome)
+    costs = economy_of(scenario, pieces, built.num_endpoints, outcome.step_time_s, busy)
     return _Simulated(scenario, fabric, jobs, schedule, routes, outcome, costs, cooling)
 
 
-def _work(scenario: Scenario, routes: Routes, outcome: Outcome) -> Work:
-    """What the step got done, for which the cluster is paid."""
+def network_of(scenario: Scenario) -> tuple[Fabric, Fabric, Cooling]:
+    """The fabric as built, the same with failed and slow links, and its cooling; NotBuildableError says why not."""
+    interconnect, accelerator = scenario.interconnect, scenario.job.accelerator_entry
+    built = scenario.topology.fabric(Equipment(scenario.num_endpoints, accelerator, interconnect))
+    per_rack = scenario.topology.hall.accelerators_per_rack if scenario.topology.hall else None
+    cooling = cooling_of(built, interconnect, accelerator, per_rack, scenario.economics.limits)
+    fabric = scenario.failed_links.removed_from(built, stream(scenario.seed, "failed_links"))
+    return built, scenario.slow_links.slowed_in(fabric, stream(scenario.seed, "slow_links")), cooling
+
+
+def economy_of(
+    scenario: Scenario, pieces: tuple[Pieces, ...], num: int, step_s: float, utilisation: Mapping[str, float]
+) -> Economy:
+    """What a scenario burns and costs: the pieces of its network, ``num`` accelerators, the rest as in ``Work``."""
     jobs = (scenario.job, *(neighbour.job for neighbour in scenario.neighbours.values()))
-    return Work(
-        step_s=outcome.step_time_s,
-        step_tokens=scenario.job.global_batch * scenario.job.model.sequence,
-        cluster_ratio=scenario.job.accelerators / sum(job.accelerators for job in jobs),
-        utilisation=mean_utilisation(routes, outcome),
-    )
+    tokens = scenario.job.global_batch * scenario.job.model.sequence
+    ratio = scenario.job.accelerators / sum(job.accelerators for job in jobs)
+    work = Work(step_s=step_s, step_tokens=tokens, cluster_ratio=ratio, utilisation=utilisation)
+    return economy(pieces, num, scenario.job.accelerator_entry, work, scenario.economics)
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +224,7 @@ class _Simulated:
 
 def _tables(done: _Simulated) -> dict[str, pa.Table]:
     name, costs = done.scenario.name, done.economy
-    tables = {"summary": _summary(done), "bom": bill_table(name, costs.account.bill), "events": _events(done)}
+    tables = {"summary": _summary(done), "bom": bill_table(name, costs), "events": _events(done)}
     tables |= {"power": power_table(name, costs.burners), "supply": supply_table(name, costs.needs)}
     if done.scenario.record == "tasks":
         tables |= {"tasks": _tasks(done), "collectives": _collectives(done), "links": _links(done)}

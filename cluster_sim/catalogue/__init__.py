@@ -11,7 +11,7 @@ from cluster_sim.catalogue.entries import (
     Switch,
 )
 from cluster_sim.catalogue.figure import Figure
-from cluster_sim.catalogue.given import Given, given
+from cluster_sim.catalogue.given import Given, given, open_figures
 from cluster_sim.catalogue.interconnect import OCS_TIERS, Interconnect, LinkEnds
 from cluster_sim.catalogue.library import NcclNetwork, NcclProtocol, NcclRates, NcclScaleUp
 from cluster_sim.catalogue.load import (
@@ -72,6 +72,7 @@ __all__ = [
     "models",
     "nic",
     "ocs",
+    "open_figures",
     "scale_up",
     "supply",
     "switch",

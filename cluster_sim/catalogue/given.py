@@ -53,7 +53,17 @@ class Given(RootModel[dict[str, dict[str, float]]]):
     def over(self, other: "Given") -> "Given":
         """These, and what only ``other`` has."""
         names = dict.fromkeys((*other.root, *self.root))
-        return Given({name: other.root.get(name, {}) | self.root.get(name, {}) for name in names})
+        return _known({name: other.root.get(name, {}) | self.root.get(name, {}) for name in names})
+
+
+def _known(figures: dict[str, dict[str, float]]) -> Given:
+    """Of values that were checked before."""
+    return Given.model_construct(root=figures)
+
+
+def open_figures(name: str) -> dict[str, Figure]:
+    """The catalogue's own figures of an entry that can be given."""
+    return {figure: value for figure, value in figures_of(name).items() if figure not in _FIXED}
 
 
 def _figures(name: Any, figures: Any, info: ValidationInfo, problems: list[Problem]) -> dict[str, float]:
@@ -64,7 +74,7 @@ def _figures(name: Any, figures: Any, info: ValidationInfo, problems: list[Probl
     if not isinstance(figures, dict):
         problems.append(((name,), f"expected figures of {name}, such as {{price: 800 USD}}; got {figures!r}"))
         return {}
-    known = {figure: value for figure, value in figures_of(name).items() if figure not in _FIXED}
+    known = open_figures(name)
     found: dict[str, float] = {}
     for figure, value in figures.items():
         try:
@@ -94,7 +104,7 @@ def _value(figure: Any, value: Any, known: Mapping[str, Figure], info: Validatio
 @contextmanager
 def given(figures: Given) -> Iterator[None]:
     """Inside, the catalogue has these figures in the place of its own, and those given around it besides."""
-    around = Given({name: dict(values) for name, values in NOW.get()})
+    around = _known({name: dict(values) for name, values in NOW.get()})
     token = NOW.set(figures.over(around).key)
     try:
         yield

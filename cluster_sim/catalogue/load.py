@@ -1,7 +1,7 @@
 """The catalogue's files, read once and on demand."""
 
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -29,6 +29,9 @@ E = TypeVar("E", bound=Entry)
 Key = tuple[tuple[str, tuple[tuple[str, float], ...]], ...]
 #: What is given now; see ``catalogue.given``.
 NOW: ContextVar[Key] = ContextVar("given", default=())
+
+#: Entries with figures in the place of their own that are kept; a study that draws figures makes very many.
+_KEPT = 1024
 
 #: What the catalogue lists: section, the file it stands in, and what an entry is.
 SECTIONS: dict[str, tuple[str, type[Entry]]] = {
@@ -146,13 +149,14 @@ def _given(name: str) -> tuple[tuple[str, float], ...]:
     return dict(NOW.get()).get(name, ())
 
 
-@cache
+@lru_cache(maxsize=_KEPT)
 def _given_entry(section: str, name: str, figures: tuple[tuple[str, float], ...]) -> Entry:
     entry = entries(section)[name]
-    return entry.model_copy(update={key: _instead(entry.figures[key], value) for key, value in figures})
+    own = entry.figures if figures else {}
+    return entry.model_copy(update={key: _instead(own[key], value) for key, value in figures})
 
 
-@cache
+@lru_cache(maxsize=_KEPT)
 def _given_constants(figures: tuple[tuple[str, float], ...]) -> Constants:
     own = figures_of("constants")
     return _constants().model_copy(update={key: _instead(own[key], value) for key, value in figures})

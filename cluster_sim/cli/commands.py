@@ -78,11 +78,23 @@ def run(config: Path, **options: Any) -> None:
 
 @main.command()
 @_CONFIG
+@click.option(
+    "--uncertainty",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Draw the catalogue's figures N times between low and high: intervals, and how often each option wins.",
+)
+@click.option("--resimulate", is_flag=True, help="Simulate every option in every draw of --uncertainty.")
 @_WORKERS
 @_FORCE
 @_common
 def compare(config: Path, **options: Any) -> None:
-    """Rank every interconnect in every topology for every job of CONFIG."""
+    """Rank every interconnect in every topology for every job of CONFIG.
+
+    With --uncertainty prices, powers and rates are drawn anew N times, the same for all options, and cost, energy and
+    ranking made anew of each draw. Step times of the draws lie on lines between a few simulations, and some draws are
+    simulated in full to say how far off that is.
+    """  # fmt: skip
     with errors_for_humans() as where:
         from cluster_sim.cli.studies import run_comparison
 

@@ -12,7 +12,17 @@ from cluster_sim.cli.humans import Where
 from cluster_sim.cli.progress import progress_bar
 from cluster_sim.config import CompareConfig, RunConfig, read_config, read_whole
 from cluster_sim.core import ConfigError
-from cluster_sim.reports import draw_comparison, draw_pareto, draw_pipeline, draw_scale, ranking, scaling, step
+from cluster_sim.reports import (
+    draw_comparison,
+    draw_pareto,
+    draw_pipeline,
+    draw_scale,
+    draw_uncertainty,
+    ranking,
+    scaling,
+    step,
+)  # fmt: skip
+from cluster_sim.reports import uncertainty as intervals
 from cluster_sim.results import Run
 
 
@@ -41,10 +51,13 @@ def run_one(
 
 def run_comparison(
     path: Path, where: Where, settings: tuple[str, ...], output: Path | None, overwrite: bool, quiet: bool,
-    as_json: bool, workers: int | None, force: bool, **overrides: Any,
+    as_json: bool, workers: int | None, force: bool, uncertainty: int | None, resimulate: bool, **overrides: Any,
 ) -> None:  # fmt: skip
     """``cluster-sim compare``."""
-    from cluster_sim.studies import compare
+    from cluster_sim.studies import Sampling, compare
+
+    if resimulate and not uncertainty:
+        raise click.UsageError("--resimulate is for draws; say how many with --uncertainty N")
 
     config = _read(path, where, forced(path, settings, force), overrides)
     if not isinstance(config, CompareConfig):
@@ -57,18 +70,23 @@ def run_comparison(
             output,
             overwrite,
             workers,
-            lambda num, _, name: bar.update(task, completed=num, description=name),
+            lambda num, total, name: bar.update(task, completed=num, total=total, description=name),
+            Sampling(num=uncertainty, resimulate=resimulate) if uncertainty else None,
         )
     rows, sizes = done.summary.to_pylist(), config.compare.accelerators
     largest = [row for row in rows if row["num_accelerators"] == sizes[-1]] if sizes else rows
     draw_comparison(rows, done.folder, by=config.rank)
     draw_pareto(largest, done.folder, by=config.rank)
-    table: RenderableType = ranking(largest, config.tie_ratio, config.rank)
+    tables: list[RenderableType] = [ranking(largest, config.tie_ratio, config.rank)]
     if sizes:
         most, scaled = config.compare.most_exposed, done.tables["scale"].to_pylist()
         draw_scale(scaled, most, done.folder)
-        table = Group(table, scaling(scaled, most))
-    print_run(done, table, quiet, as_json)
+        tables.append(scaling(scaled, most))
+    if uncertainty:
+        drawn, drivers = (done.tables[name].to_pylist() for name in ("uncertainty", "drivers"))
+        draw_uncertainty(drawn, done.folder)
+        tables.append(intervals(drawn, drivers, done.manifest["uncertainty"]))
+    print_run(done, Group(*tables), quiet, as_json)
 
 
 def _read(path: Path, where: Where, settings: tuple[str, ...], overrides: dict[str, Any]) -> RunConfig | CompareConfig:
@@ -94,7 +112,8 @@ def forced(path: Path, settings: tuple[str, ...], force: bool) -> tuple[str, ...
 def print_run(done: Run, table: Any, quiet: bool, as_json: bool) -> None:
     """A table and where the results are, or one JSON line."""
     if as_json:
-        click.echo(json.dumps({"folder": str(done.folder), "summary": done.summary.to_pylist()}))
+        more = {name: done.tables[name].to_pylist() for name in ("uncertainty", "drivers") if name in done.tables}
+        click.echo(json.dumps({"folder": str(done.folder), "summary": done.summary.to_pylist(), **more}))
     elif not quiet:
         console = table_console()
         console.print(table)

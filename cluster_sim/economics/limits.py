@@ -31,12 +31,16 @@ class Cooling:
 
 
 def cooling_of(
-    fabric: Fabric, interconnect: Interconnect, accelerator: Accelerator, per_rack: int | None, decides: bool = True
+    fabric: Fabric | None,
+    interconnect: Interconnect,
+    accelerator: Accelerator,
+    per_rack: int | None,
+    decides: bool = True,
 ) -> Cooling:
     """What the parts of a cluster need.
 
     Args:
-        fabric: the network.
+        fabric: the network; None for racks of servers alone.
         interconnect: what it is made of.
         accelerator: one of its accelerators with its share of a server.
         per_rack: accelerators of a rack; None where that is not known.
@@ -49,11 +53,13 @@ def cooling_of(
     beyond: list[str] = []
     if interconnect.switch_entry.cooling == "liquid":
         wet.append(f"{interconnect.switch} is cooled by liquid")
-    _cages(fabric, interconnect, wet, beyond)
-    _chassis(fabric, interconnect, beyond)
+    if fabric is not None:
+        _cages(fabric, interconnect, wet, beyond)
+        _chassis(fabric, interconnect, beyond)
     if per_rack is not None:
-        _racks(min(per_rack, fabric.num_endpoints), _inside_w(fabric, interconnect, accelerator), interconnect,
-               accelerator, wet, beyond)  # fmt: skip
+        inside_w = _inside_w(fabric, interconnect, accelerator) if fabric else 0.0
+        in_rack = min(per_rack, fabric.num_endpoints) if fabric else per_rack
+        _racks(in_rack, inside_w, interconnect, accelerator, wet, beyond)
     if beyond and decides:
         raise NotBuildableError(tuple(beyond))
     reasons = (*wet, *beyond)

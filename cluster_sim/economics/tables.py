@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import pyarrow as pa
 
-from cluster_sim.economics.bill import Item
+from cluster_sim.economics.economy import Economy
 from cluster_sim.economics.energy import Burner
 from cluster_sim.economics.supply import Need
 from cluster_sim.results import table_of_rows
@@ -15,11 +15,15 @@ _BILL = (
 )  # fmt: skip
 
 
-def bill_table(scenario: str, bill: tuple[Item, ...]) -> pa.Table:
+def bill_table(scenario: str, costs: Economy) -> pa.Table:
     """The bill of materials, a row for each part, tier and class of length."""
-    return table_of_rows(
-        "bom", [{"scenario": scenario, **{name: getattr(item, name) for name in _BILL}} for item in bill]
-    )
+    return table_of_rows("bom", [
+        {
+            "scenario": scenario, **{name: getattr(item, name) for name in _BILL},
+            "utilisation_ratio": costs.work.utilisation.get(item.tier),
+        }
+        for item in costs.account.bill
+    ])  # fmt: skip
 
 
 def power_table(scenario: str, burners: tuple[Burner, ...]) -> pa.Table:

@@ -76,11 +76,13 @@ class Progress:
     def _step(self, time_s: float) -> float:
         """Make steps until the next checkpoint, or for ``time_s``, whole periods at once; the time spent."""
         plan = self.plan
-        left_s = max(plan.every - self.open_steps, 0.0) * self.step_s
+        left_steps = max(plan.every - self.open_steps, 0.0)
+        left_s = left_steps * self.step_s if left_steps else 0.0  # a network that is apart makes no step in any time
         if time_s < left_s:
             self._stepped(time_s / self.step_s, time_s)
             return time_s
-        periods = int(time_s // (plan.every * self.step_s + plan.cost_s)) if not self.open_steps else 0
+        is_open = self.open_useful_s or self.open_degraded_s
+        periods = 0 if is_open else int(time_s // (plan.every * self.step_s + plan.cost_s))
         if periods > 1:
             return self._repeat(periods - 1)
         self._stepped(plan.every - self.open_steps, left_s)

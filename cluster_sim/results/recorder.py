@@ -21,7 +21,7 @@ _MANIFEST = "manifest.json"
 #: What a run and the commands that read it write; nothing else is ever deleted.
 _OURS = re.compile(
     rf"(manifest\.json|({'|'.join(SCHEMAS)})\.arrow)(\.partial)?|report\.html"
-    r"|(comparison|pareto|pipeline|reliability|scale|topology)\.(png|svg)"
+    r"|(comparison|pareto|pipeline|reliability|scale|topology|uncertainty)\.(png|svg)"
     r"|nccl_\w+\.yaml|compute(-[\w-]+)?\.yaml|\.writable"
 )
 

@@ -179,6 +179,7 @@ BOM = pa.schema(
         column("price_status", _TEXT, "", "V1 V2 V3 sourced, D derived, M unverified"),
         column("length_class_m", _FLOAT, "m", "of cables and fibres: the length to order; 0 for others"),
         column("unit_idle_w", _FLOAT, "W", "of one piece without traffic, all its ends"),
+        column("utilisation_ratio", _FLOAT, "1", "of its tier, on average; null where it is not known"),
     ]
 )
 
@@ -347,6 +348,56 @@ SCALE = pa.schema(
     ]
 )
 
+UNCERTAINTY = pa.schema(
+    [
+        _SCENARIO,
+        column("job", _TEXT, "", "name of the job"),
+        column("interconnect", _TEXT, "", "name of the interconnect option"),
+        column("topology", _TEXT, "", "name of the topology"),
+        column("line_rate_bytes_per_s", _FLOAT, "B/s", "line rate of an accelerator's port, per direction"),
+        column("group", _TEXT, "", "options that stand against each other"),
+        column("rank", _INT, "1", "with typical figures"),
+        column("quantity", _TEXT, "", "column of the summary"),
+        column("unit", _TEXT, "", "of the four that follow"),
+        column("typical", _FLOAT, "unit", "with typical figures"),
+        column("low", _FLOAT, "unit", "5 % of the draws are below"),
+        column("median", _FLOAT, "unit", "half of the draws are below"),
+        column("high", _FLOAT, "unit", "95 % of the draws are below"),
+        column(
+            "wins_ratio", _FLOAT, "1", "share of the draws in which any of its group can be built that it is first in"
+        ),
+        column("mean_rank", _FLOAT, "1", "mean place in its group, over draws in which it has one"),
+        column("buildable_ratio", _FLOAT, "1", "share of the draws in which it can be built"),
+        column("draws", _INT, "1", "of all figures at once"),
+        column("method", _TEXT, "", "step times: response (few simulations, piecewise linear between) or simulated"),
+    ]
+)
+
+DRIVERS = pa.schema(
+    [
+        column("scenario", _TEXT, "", "first of its group with typical figures"),
+        column("group", _TEXT, "", "options that stand against each other"),
+        column("second", _TEXT, "", "scenario that is second of it"),
+        column("figure", _TEXT, "", "entry of the catalogue and its figure"),
+        column("status", _TEXT, "", "V1 V2 V3 sourced, D derived, M unverified"),
+        column("low", _FLOAT, "figure_unit", "end of the figure's range"),
+        column("typical", _FLOAT, "figure_unit", "what runs use"),
+        column("high", _FLOAT, "figure_unit", "end of the figure's range"),
+        column("figure_unit", _TEXT, "", "of the three"),
+        column("quantity", _TEXT, "", "column of the summary that it parts the two in; rank: who is first"),
+        column(
+            "influence", _FLOAT, "1",
+            "rank correlation of the figure with the gap, over all draws; for rank: share of draws that the first wins "
+            "in the figure's upper half, less that in its lower half",
+        ),
+        column("gap_low_ratio", _FLOAT, "1", "second over first, less 1, with the figure low and all others typical"),
+        column("gap_ratio", _FLOAT, "1", "second over first, less 1, with typical figures"),
+        column("gap_high_ratio", _FLOAT, "1", "second over first, less 1, with the figure high and all others typical"),
+        column("winner_low", _TEXT, "", "for rank: who is first with the figure low and all others typical"),
+        column("winner_high", _TEXT, "", "for rank: who is first with the figure high and all others typical"),
+    ]
+)  # fmt: skip
+
 SCHEMAS: dict[str, pa.Schema] = {
     "summary": SUMMARY,
     "scale": SCALE,
@@ -360,6 +411,8 @@ SCHEMAS: dict[str, pa.Schema] = {
     "interruptions": INTERRUPTIONS,
     "goodput": GOODPUT,
     "supply": SUPPLY,
+    "uncertainty": UNCERTAINTY,
+    "drivers": DRIVERS,
     "flows": FLOWS,
     "verify": VERIFY,
     "verify_steps": VERIFY_STEPS,

@@ -8,11 +8,13 @@ from cluster_sim.studies.plan import plan
 from cluster_sim.studies.plan_reasons import NoPlanError
 from cluster_sim.studies.ranking import rank
 from cluster_sim.studies.reliability import assess, reliability
+from cluster_sim.studies.uncertainty import Sampling
 from cluster_sim.studies.verify import error_summary, verify
 from cluster_sim.studies.verify_steps import step_error_summary, verify_steps
 
 __all__ = [
     "NoPlanError",
+    "Sampling",
     "assess",
     "calibrate",
     "calibrate_steps",

@@ -17,6 +17,7 @@ from cluster_sim.studies.pareto import pareto
 from cluster_sim.studies.ranking import rank, scores
 from cluster_sim.studies.reliability import assess
 from cluster_sim.studies.scale import scale
+from cluster_sim.studies.uncertainty import Sampling, uncertainty
 from cluster_sim.studies.workers import side_by_side
 
 Tables = dict[str, pa.Table]
@@ -27,7 +28,7 @@ Progress = Callable[[int, int, str], None]
 
 def compare(
     config: CompareConfig, name: str = "compare", output: Path | None = None, overwrite: bool = False,
-    workers: int | None = None, progress: Progress = lambda done, total, name: None,
+    workers: int | None = None, progress: Progress = lambda done, total, name: None, sampling: Sampling | None = None,
 ) -> Run:  # fmt: skip
     """Simulate every scenario, rank them, and write one folder.
 
@@ -38,6 +39,7 @@ def compare(
         overwrite: replace what an earlier run left in ``output``.
         workers: processes; None for as many as there are cores. The results do not depend on it.
         progress: told after each scenario.
+        sampling: how figures of the catalogue are drawn, to see how sure the ranking is; None for typical ones alone.
 
     Raises:
         BackendError, OutputError. A scenario that cannot be built or simulated is a row that says why.
@@ -53,11 +55,14 @@ def compare(
             results.append(tables)
             walls_s[scenarios[number].name] = round(wall_s, 3)
             progress(number + 1, len(scenarios), scenarios[number].name)
-        for table_name, table in _judged(_joined(results), config).items():
+        judged = _judged(_joined(results), config)
+        drawn, notes = uncertainty(config, judged, sampling, backend.name, workers, progress) if sampling else ({}, {})
+        for table_name, table in (judged | drawn).items():
             recorder.write(table_name, table)
         recorder.note(
             config=config.model_dump(mode="json"), seed=config.seed, backend=backend.name, backend_reason=backend.why,
             wall_s=round(time.perf_counter() - began_s, 3), scenario_wall_s=walls_s,
+            **({"uncertainty": notes} if sampling else {}),
         )  # fmt: skip
     return Run.open(folder)
 

@@ -239,6 +239,39 @@ def test_a_comparison_can_be_overwritten_figures_and_all(cli, tmp_path):
     Run.open(tmp_path / "out")
 
 
+def test_a_comparison_with_draws_tells_how_sure_it_is(cli, tmp_path):
+    result = cli("compare", write_comparison(tmp_path).name, "--workers", 1, "--uncertainty", 8, "--seed", 3)
+    assert result.exit_code == 0
+    for words in ("tiny, 800G: 8 draws", "wins %", "Step times: piecewise linear", "First place of"):
+        assert words in result.stdout
+    done = Run.open(tmp_path / "results" / "versus-001")
+    assert done.manifest["uncertainty"]["draws"] == 8
+    assert {"uncertainty.png", "uncertainty.svg"} <= {path.name for path in done.folder.iterdir()}
+    again = cli(
+        "compare", "versus.yaml", "--workers", 1, "--uncertainty", 8, "--seed", 3, "--json", "--set",
+        "catalogue={tomahawk5: {price: 80 kUSD}}",
+    )  # fmt: skip
+    told = json.loads(again.stdout)
+    assert {row["draws"] for row in told["uncertainty"]} == {8}
+    assert all(row["figure"] != "tomahawk5 price" for row in told["drivers"])
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (("--uncertainty", "0"), "'--uncertainty': 0 is not in the range x>=1"),
+        (("--uncertainty", "-5"), "'--uncertainty': -5 is not in the range x>=1"),
+        (("--uncertainty", "few"), "'--uncertainty': 'few' is not a valid integer"),
+        (("--resimulate",), "say how many with --uncertainty N"),
+    ],
+)
+def test_draws_that_make_no_sense_are_refused(cli, tmp_path, options, words):
+    result = cli("compare", write_comparison(tmp_path).name, *options)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert not (tmp_path / "results").exists()
+
+
 # --- catalogue and doctor -------------------------------------------------------------------------------------------
 
 

@@ -135,7 +135,7 @@ def histories(draw):
     """Up to a dozen failures of all kinds."""
     world = conditions(
         every=draw(st.integers(1, 30)), cost_s=draw(st.sampled_from([0.0, 0.3, 2.0, 6.1])),
-        lag_s=draw(st.sampled_from([0.0, 0.0, 0.9])), slow_s=(draw(st.sampled_from([1.0, 1.7, 4.0])),),
+        lag_s=draw(st.sampled_from([0.0, 0.0, 0.9])), slow_s=(draw(st.sampled_from([1.0, 1.7, 4.0, inf])),),
         spares=draw(st.integers(0, 2)), span_s=draw(odd_times) + 50, detection_s=draw(st.sampled_from([0.0, 5.3])),
         restart_s=draw(st.sampled_from([0.7, 13.1])),
     )  # fmt: skip
@@ -157,3 +157,13 @@ def test_it_agrees_with_every_step_simulated(case):
     assert outcome.interruptions.tolist() == walked.interruptions
     assert outcome.parts_s.sum() == pytest.approx(world.span_s, rel=1e-12)
     assert outcome.parts_s[0] / world.checkpoints.step_s == pytest.approx(walked.useful_steps, rel=1e-9, abs=1e-9)
+
+
+def test_standing_still_at_the_beginning_of_a_period_is_not_forgotten():
+    """
+    A network that is apart from 0 to 50, before the first of ten steps of a second; then whole periods of 12 s, many
+    at once.
+    """
+    outcome = live(conditions(slow_s=(inf,)), [failures((0.0, LINK, 0.0, 50.0, 0.0))])
+    assert parts(outcome)["degraded"] == pytest.approx(50)
+    assert outcome.parts_s.sum() == pytest.approx(1000)
