@@ -4,7 +4,7 @@ from cluster_sim.config.comparison import Comparison
 from cluster_sim.config.fabric import FabricConfig, read_fabric
 from cluster_sim.config.load import load_config, read_config, read_plan, read_whole
 from cluster_sim.config.problem import read_problem
-from cluster_sim.config.rank import CRITERIA, Criterion, Rank
+from cluster_sim.config.rank import CRITERIA, Criterion, Rank, time_column
 from cluster_sim.config.scaled import Batch, job_at, name_and_size, scaled
 from cluster_sim.config.specs import Common, CompareConfig, RunConfig, Scenario
 from cluster_sim.config.transport import read_transport
@@ -30,4 +30,5 @@ __all__ = [
     "read_transport",
     "read_whole",
     "scaled",
+    "time_column",
 ]

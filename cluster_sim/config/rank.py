@@ -44,6 +44,12 @@ CRITERIA: dict[str, Criterion] = {
 }
 
 
+def time_column(rows: Sequence[Mapping[str, Any]]) -> str:
+    """What stands for time among rows of the summary: time to train where any of them has one, or that of a step."""
+    is_known = any(row.get("time_to_train_s") is not None for row in rows)
+    return "time_to_train_s" if is_known else "step_time_s"
+
+
 def _known_criterion(name: str) -> str:
     if name not in CRITERIA:
         raise UnknownNameError("criterion", name, tuple(CRITERIA))

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from cluster_sim.core import bit_rate
+from cluster_sim.reports.canvas import canvas, files
 from cluster_sim.reports.layers import draw_layers
 from cluster_sim.reports.ring import draw_ring
 from cluster_sim.tables import NODE_KINDS, Fabric
@@ -33,24 +34,15 @@ def draw_fabric(
     Returns:
         The two paths.
     """
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
     names = list(dict.fromkeys(technologies))
     colours = [_COLOURS[names.index(technology) % len(_COLOURS)] for technology in technologies]
-    with mpl.rc_context({"svg.hashsalt": "cluster_sim", "font.size": 9, "text.parse_math": False}):
-        figure, axes = plt.subplots(figsize=(13, 7), layout="constrained")
+    with canvas(folder, name, 1, 1, (13, 7), font_size=9) as (figure, panels):
+        axes = panels[0, 0]
         axes.set_axis_off()
         axes.set_title(title, loc="left", fontweight="bold", fontsize=12)
         (draw_ring if has_no_layers(fabric) else draw_layers)(axes, fabric, colours)
         _legend(figure, fabric, technologies, colours)
-        png, svg = folder / f"{name}.png", folder / f"{name}.svg"
-        figure.savefig(png, dpi=130, metadata={"Software": None})
-        figure.savefig(svg, metadata={"Date": None})
-        plt.close(figure)
-    return png, svg
+    return files(folder, name)
 
 
 def has_no_layers(fabric: Fabric) -> bool:

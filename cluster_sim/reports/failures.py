@@ -9,6 +9,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from cluster_sim.reports.canvas import canvas, files
 from cluster_sim.reports.text import percent
 
 Row = Mapping[str, Any]
@@ -103,27 +104,16 @@ def draw_reliability(
     Returns:
         The two paths.
     """
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
     seen = sorted((c for c in causes if c["interruptions_mean"] >= 0.01), key=lambda one: -one["interruptions_mean"])
-    with mpl.rc_context({"svg.hashsalt": "cluster_sim", "font.size": 8, "text.parse_math": False}):
-        figure, axes = plt.subplots(
-            1, 2, figsize=(13, 0.28 * max(len(seen), 6) + 1.6), layout="constrained", width_ratios=(3, 2)
-        )  # fmt: skip
-        _draw_causes(axes[0], seen)
-        _draw_parts(axes[1], [part for part in parts if part["part"] != "useful"])
+    size_in = 13, 0.28 * max(len(seen), 6) + 1.6
+    with canvas(folder, name, 1, 2, size_in, widths=(3, 2)) as (figure, axes):
+        _draw_causes(axes[0, 0], seen)
+        _draw_parts(axes[0, 1], [part for part in parts if part["part"] != "useful"])
         figure.suptitle(
             f"{row['scenario']}: goodput {percent(row['goodput_ratio'])}, "
             f"{row['interruptions_per_day']:.2f} interruptions a day", fontweight="bold",
         )  # fmt: skip
-        png, svg = folder / f"{name}.png", folder / f"{name}.svg"
-        figure.savefig(png, dpi=130, metadata={"Software": None})
-        figure.savefig(svg, metadata={"Date": None})
-        plt.close(figure)
-    return png, svg
+    return files(folder, name)
 
 
 def _draw_causes(panel: Any, seen: Sequence[Row]) -> None:

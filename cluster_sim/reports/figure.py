@@ -6,6 +6,7 @@ from typing import Any
 
 from cluster_sim.config import Rank
 from cluster_sim.core import bit_rate
+from cluster_sim.reports.canvas import canvas, files
 
 Row = Mapping[str, Any]
 Part = tuple[str, str, str]
@@ -41,30 +42,18 @@ def draw_comparison(
     Returns:
         The two paths.
     """
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
     ok = [row for row in rows if row["status"] == "ok"]
     parts = [part for part in _PARTS if any(row[part[1]] > _SEEN * row["step_time_s"] for row in ok)]
     group_of = (by or Rank()).group
     groups = [[row for row in ok if group_of(row) == key] for key in dict.fromkeys(map(group_of, ok))]
     heights = [len(group) + 2.2 for group in groups] or [3.0]
-    with mpl.rc_context({"svg.hashsalt": "cluster_sim", "font.size": 8, "text.parse_math": False}):
-        figure, axes = plt.subplots(
-            max(len(groups), 1), 3, figsize=(13, 0.24 * sum(heights) + 1.2), squeeze=False, layout="constrained",
-            gridspec_kw={"width_ratios": (3, 1, 1), "height_ratios": heights},
-        )  # fmt: skip
+    size_in = 13, 0.24 * sum(heights) + 1.2
+    with canvas(folder, name, max(len(groups), 1), 3, size_in, (3, 1, 1), heights) as (figure, axes):
         for group, line in zip(groups, axes, strict=False):
             _draw_group(line, _title(group, by or Rank()), sorted(group, key=_place), parts)
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=max(len(parts), 1), frameon=False)
-        png, svg = folder / f"{name}.png", folder / f"{name}.svg"
-        figure.savefig(png, dpi=130, metadata={"Software": None})
-        figure.savefig(svg, metadata={"Date": None})
-        plt.close(figure)
-    return png, svg
+    return files(folder, name)
 
 
 def _title(group: Sequence[Row], by: Rank) -> str:

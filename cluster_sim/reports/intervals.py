@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from cluster_sim.reports.canvas import canvas, files
 from cluster_sim.reports.uncertainty import SHOWN, groups, unit_of
 
 Row = Mapping[str, Any]
@@ -22,28 +23,16 @@ def draw_uncertainty(rows: Sequence[Row], folder: Path, name: str = "uncertainty
     Returns:
         The two paths.
     """
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
     found = list(groups(rows).items())
     shown = [quantity for quantity in SHOWN if any(row["quantity"] == quantity for row in rows)]
     heights = [len({row["scenario"] for row in group}) + 2.5 for _, group in found] or [3.0]
-    with mpl.rc_context({"svg.hashsalt": "cluster_sim", "font.size": 8, "text.parse_math": False}):
-        figure, axes = plt.subplots(
-            max(len(found), 1), max(len(shown), 1), figsize=(3.5 + 2.1 * len(shown), 0.22 * sum(heights) + 0.8),
-            squeeze=False, layout="constrained", gridspec_kw={"height_ratios": heights},
-        )  # fmt: skip
+    size_in = 3.5 + 2.1 * len(shown), 0.22 * sum(heights) + 0.8
+    with canvas(folder, name, max(len(found), 1), max(len(shown), 1), size_in, heights=heights) as (figure, axes):
         for (title, group), line in zip(found, axes, strict=False):
             _draw_group(line, title, group, shown)
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-        png, svg = folder / f"{name}.png", folder / f"{name}.svg"
-        figure.savefig(png, dpi=130, metadata={"Software": None})
-        figure.savefig(svg, metadata={"Date": None})
-        plt.close(figure)
-    return png, svg
+    return files(folder, name)
 
 
 def _draw_group(axes: Any, title: str, group: Sequence[Row], shown: Sequence[str]) -> None:

@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 
 #: Told apart by colour-blind readers [Okabe and Ito 2008].
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+#: Of points, for those who do not see colours.
+MARKERS = "os^Dv<>pP*X"
 
 
 class Label(NamedTuple):

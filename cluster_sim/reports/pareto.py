@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cluster_sim.config import Rank
+from cluster_sim.config import Rank, time_column
 from cluster_sim.core import bit_rate
-from cluster_sim.reports.labels import COLOURS, Label, label_beside, make_logarithmic
+from cluster_sim.reports.canvas import canvas, files
+from cluster_sim.reports.labels import COLOURS, MARKERS, Label, label_beside, make_logarithmic
 
 Row = Mapping[str, Any]
 
@@ -15,7 +16,8 @@ _PANELS = (
     ("is_pareto_cost", "capex_usd", 1e6, "network price (million USD)"),
     ("is_pareto_energy", "network_energy_j", 1e6, "network energy per step (MJ)"),
 )
-_MARKERS = "os^Dv<>pP*X"
+#: What stands for time: its unit and its name.
+_TIMES = {"time_to_train_s": (86400.0, "time to train (days)"), "step_time_s": (1.0, "step time (s)")}
 #: Axes over which values differ by more than this factor are logarithmic.
 _WIDE = 5.0
 _LABEL_IN, _LEAST_IN = 0.135, 2.4
@@ -36,20 +38,12 @@ def draw_pareto(rows: Sequence[Row], folder: Path, name: str = "pareto", by: Ran
     Returns:
         The two paths.
     """
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
     ok, by = [row for row in rows if row["status"] == "ok"], by or Rank()
     jobs = {job: [row for row in ok if row["job"] == job] for job in dict.fromkeys(row["job"] for row in ok)}
     heights = [max(_LABEL_IN * len(group), _LEAST_IN) for group in jobs.values()] or [_LEAST_IN]
     looks = _Looks(ok)
-    with mpl.rc_context({"svg.hashsalt": "cluster_sim", "font.size": 8, "text.parse_math": False}):
-        figure, axes = plt.subplots(
-            max(len(jobs), 1), 2, figsize=(14, sum(heights) + 0.75 * len(heights) + 0.5), squeeze=False,
-            layout="constrained", gridspec_kw={"height_ratios": heights},
-        )  # fmt: skip
+    size_in = 14, sum(heights) + 0.75 * len(heights) + 0.5
+    with canvas(folder, name, max(len(jobs), 1), 2, size_in, heights=heights) as (figure, axes):
         for (job, group), height, line in zip(jobs.items(), heights, axes, strict=False):
             first = group[0]
             line[0].set_title(
@@ -59,14 +53,10 @@ def draw_pareto(rows: Sequence[Row], folder: Path, name: str = "pareto", by: Ran
                 points = _points(group, column, scale)
                 panel.set_ylabel(label)
                 _draw_panel(panel, [row for row in group if row["scenario"] in points], points, looks, front, by)
-                panel.set_xlabel(_time_of(group)[2])
+                panel.set_xlabel(_TIMES[time_column(group)][1])
                 label_beside(panel, _labels(group, points, looks, front), height)
         figure.legend(handles=looks.handles(), loc="outside lower center", ncols=8, frameon=False)
-        png, svg = folder / f"{name}.png", folder / f"{name}.svg"
-        figure.savefig(png, dpi=130, metadata={"Software": None})
-        figure.savefig(svg, metadata={"Date": None})
-        plt.close(figure)
-    return png, svg
+    return files(folder, name)
 
 
 class _Looks:
@@ -76,7 +66,7 @@ class _Looks:
         rates = list(dict.fromkeys(row["line_rate_bytes_per_s"] for row in rows))
         topologies = list(dict.fromkeys(row["topology"] for row in rows))
         self.colours = {rate: COLOURS[number % len(COLOURS)] for number, rate in enumerate(rates)}
-        self.markers = {name: _MARKERS[number % len(_MARKERS)] for number, name in enumerate(topologies)}
+        self.markers = {name: MARKERS[number % len(MARKERS)] for number, name in enumerate(topologies)}
 
     def colour(self, row: Row) -> str:
         return self.colours[row["line_rate_bytes_per_s"]]
@@ -94,16 +84,10 @@ class _Looks:
         ]  # fmt: skip
 
 
-def _time_of(group: Sequence[Row]) -> tuple[str, float, str]:
-    """(column, its unit, label) of what stands for time: time to train where any row has one."""
-    if any(row.get("time_to_train_s") is not None for row in group):
-        return "time_to_train_s", 86400.0, "time to train (days)"
-    return "step_time_s", 1.0, "step time (s)"
-
-
 def _points(group: Sequence[Row], column: str, scale: float) -> dict[str, tuple[float, float]]:
     """(time, what is drawn against it) of the rows that have both, by scenario."""
-    time, unit, _ = _time_of(group)
+    time = time_column(group)
+    unit, _ = _TIMES[time]
     return {
         row["scenario"]: (row[time] / unit, row[column] / scale)
         for row in group

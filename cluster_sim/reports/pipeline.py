@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cluster_sim.reports.canvas import files
 from cluster_sim.reports.text import seconds
 from cluster_sim.tables import Array
 
@@ -98,7 +99,7 @@ def draw_pipeline(tasks: pa.Table, title: str, folder: Path, name: str = "pipeli
     import matplotlib as mpl
 
     figure = pipeline_figure(tasks, title)
-    png, svg = folder / f"{name}.png", folder / f"{name}.svg"
+    png, svg = files(folder, name)
     with mpl.rc_context(_STYLE):
         figure.savefig(png, dpi=130, metadata={"Software": None})
         figure.savefig(svg, dpi=130, metadata={"Date": None})

@@ -9,15 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from cluster_sim.core import bit_rate
-from cluster_sim.reports.text import engineering
+from cluster_sim.reports.text import STEP_PARTS, engineering
 
 Row = Mapping[str, Any]
 
-_PARTS = (
-    ("compute", "compute_s"), ("tp", "exposed_tp_s"), ("cp", "exposed_cp_s"), ("ep", "exposed_ep_s"),
-    ("pp", "exposed_pp_s"), ("dp", "exposed_dp_s"), ("bubble", "bubble_s"), ("switch", "switching_s"),
-    ("optim", "optimizer_s"),
-)  # fmt: skip
 #: Rows of the table; a split of the job's own is shown besides.
 _SHOWN = 10
 
@@ -37,7 +32,9 @@ def plans(rows: Sequence[Row], all_plans: Sequence[Row], facts: Mapping[str, Any
 def _best(rows: Sequence[Row], by_name: Mapping[str, Row], facts: Mapping[str, Any]) -> Table:
     ok = [row for row in rows if row["status"] == "ok"]
     shown = [row for row in ok if row["rank"] <= _SHOWN or row["scenario"] == facts["own"]]
-    parts = [(name, column) for name, column in _PARTS if any(row[column] > 1e-3 * row["step_time_s"] for row in shown)]
+    parts = [
+        (name, column) for name, column in STEP_PARTS if any(row[column] > 1e-3 * row["step_time_s"] for row in shown)
+    ]
     first = ok[0]
     what = f"{engineering(first['num_parameters'], '', 4)} parameters on {first['num_accelerators']:,}"
     rate = bit_rate(first["line_rate_bytes_per_s"])

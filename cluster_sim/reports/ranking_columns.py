@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from cluster_sim.config import CRITERIA, Rank
 from cluster_sim.core import bit_rate
+from cluster_sim.reports.text import STEP_PARTS
 
 Row = Mapping[str, Any]
 
@@ -15,11 +16,6 @@ _ALWAYS = 100
 _SEEN = 1e-3
 #: Parts below this share of every step are the first to go where there is no room.
 _SMALL = 0.01
-_PARTS = (
-    ("compute", "compute_s"), ("tp", "exposed_tp_s"), ("cp", "exposed_cp_s"), ("ep", "exposed_ep_s"),
-    ("pp", "exposed_pp_s"), ("dp", "exposed_dp_s"), ("bubble", "bubble_s"), ("switch", "switching_s"),
-    ("optim", "optimizer_s"),
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +94,7 @@ def columns_of(ok: Sequence[Row], by: Rank) -> list[Column]:
     columns.append(Column("MFU %", tuple(f"{100 * row['mfu_ratio']:.1f}" for row in ok), 5))
     columns += [
         Column(title, tuple(f"{row[name]:.3f}" for row in ok), _ALWAYS if _is_more(ok, name, _SMALL) else 1)
-        for title, name in _PARTS
+        for title, name in STEP_PARTS
         if _is_more(ok, name, _SEEN)
     ]
     return [*columns, *(_column(figure, ok, by) for figure in _shown(ok, by))]

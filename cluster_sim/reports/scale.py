@@ -10,14 +10,14 @@ from rich.table import Table
 from rich.text import Text
 
 from cluster_sim.core import bit_rate
-from cluster_sim.reports.labels import COLOURS, Label, label_beside, make_logarithmic
+from cluster_sim.reports.canvas import canvas, files
+from cluster_sim.reports.labels import COLOURS, MARKERS, Label, label_beside, make_logarithmic
 
 Row = Mapping[str, Any]
 #: Interconnect, topology.
 Option = tuple[str, str]
 
 _DASHES = ("-", "--", ":", "-.")
-_MARKERS = "os^Dv<>pP*X"
 #: Step times that differ by more than this factor have a logarithmic axis.
 _WIDE = 5.0
 _LABEL_IN, _LEAST_IN = 0.16, 3.2
@@ -103,20 +103,12 @@ def draw_scale(rows: Sequence[Row], most: float, folder: Path, name: str = "scal
     Returns:
         The two paths.
     """
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from matplotlib import pyplot as plt
-
     ok = [row for row in rows if row["status"] == "ok"]
     looks = _Looks(ok)
     jobs = {job: _series([row for row in ok if row["job"] == job]) for job in dict.fromkeys(row["job"] for row in ok)}
     heights = [max(_LABEL_IN * len(series), _LEAST_IN) for series in jobs.values()] or [_LEAST_IN]
-    with mpl.rc_context({"svg.hashsalt": "cluster_sim", "font.size": 8, "text.parse_math": False}):
-        figure, axes = plt.subplots(
-            max(len(jobs), 1), 2, figsize=(14, sum(heights) + 0.75 * len(heights) + 0.5), squeeze=False,
-            layout="constrained", gridspec_kw={"height_ratios": heights},
-        )  # fmt: skip
+    size_in = 14, sum(heights) + 0.75 * len(heights) + 0.5
+    with canvas(folder, name, max(len(jobs), 1), 2, size_in, heights=heights) as (figure, axes):
         for (job, series), height, line in zip(jobs.items(), heights, axes, strict=False):
             line[0].set_title(job, loc="left", fontweight="bold")
             _draw_panel(line[0], series, "step_time_s", 1.0, looks, height)
@@ -124,11 +116,7 @@ def draw_scale(rows: Sequence[Row], most: float, folder: Path, name: str = "scal
             _draw_panel(line[1], series, "exposed_ratio", 100.0, looks, height, 100 * most)
             line[1].set_ylabel("waits for communication (% of the step)")
         figure.legend(handles=looks.handles(most), loc="outside lower center", ncols=8, frameon=False)
-        png, svg = folder / f"{name}.png", folder / f"{name}.svg"
-        figure.savefig(png, dpi=130, metadata={"Software": None})
-        figure.savefig(svg, metadata={"Date": None})
-        plt.close(figure)
-    return png, svg
+    return files(folder, name)
 
 
 class _Looks:
@@ -138,7 +126,7 @@ class _Looks:
         options = list(dict.fromkeys(row["interconnect"] for row in rows))
         topologies = list(dict.fromkeys(row["topology"] for row in rows))
         self.colours = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(options)}
-        self.markers = {name: _MARKERS[number % len(_MARKERS)] for number, name in enumerate(options)}
+        self.markers = {name: MARKERS[number % len(MARKERS)] for number, name in enumerate(options)}
         self.dashes = {name: _DASHES[number % len(_DASHES)] for number, name in enumerate(topologies)}
 
     def handles(self, most: float) -> list[Any]:

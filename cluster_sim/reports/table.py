@@ -9,15 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cluster_sim.reports.economy import economy_lines
-from cluster_sim.reports.text import engineering, percent, seconds
+from cluster_sim.reports.text import STEP_PARTS, engineering, percent, seconds
 
 Row = Mapping[str, Any]
-
-_PARTS = (
-    ("compute", "compute_s"), ("tp", "exposed_tp_s"), ("cp", "exposed_cp_s"), ("ep", "exposed_ep_s"),
-    ("pp", "exposed_pp_s"), ("dp", "exposed_dp_s"), ("bubble", "bubble_s"), ("switch", "switching_s"),
-    ("optim", "optimizer_s"),
-)  # fmt: skip
 
 
 def step(row: Row, power: Sequence[Row] = (), supply: Sequence[Row] = ()) -> RenderableType:
@@ -32,7 +26,7 @@ def step(row: Row, power: Sequence[Row] = (), supply: Sequence[Row] = ()) -> Ren
     table.add_column("part")
     table.add_column("time", justify="right")
     table.add_column("share", justify="right")
-    for name, column in _PARTS:
+    for name, column in STEP_PARTS:
         if row[column]:
             table.add_row(name, seconds(row[column]), percent(row[column] / row["step_time_s"]))
     table.add_section()

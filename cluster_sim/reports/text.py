@@ -1,4 +1,11 @@
-"""Numbers as people say them."""
+"""Numbers, and parts of a step, as people say them."""
+
+#: Parts of a step, in a few letters each, and their columns of the summary.
+STEP_PARTS = (
+    ("compute", "compute_s"), ("tp", "exposed_tp_s"), ("cp", "exposed_cp_s"), ("ep", "exposed_ep_s"),
+    ("pp", "exposed_pp_s"), ("dp", "exposed_dp_s"), ("bubble", "bubble_s"), ("switch", "switching_s"),
+    ("optim", "optimizer_s"),
+)  # fmt: skip
 
 #: One of each kind of node, and several.
 _NODES = {

@@ -3,18 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cluster_sim.config import Rank
+from cluster_sim.config import Rank, time_column
 from cluster_sim.studies.ranking import groups_of
 
 Row = Mapping[str, Any]
 #: What is weighed against time, by the column of the summary that says who is on its front.
 AGAINST = {"is_pareto_cost": "capex_usd", "is_pareto_energy": "network_energy_j"}
-
-
-def time_column(group: Sequence[Row]) -> str:
-    """What stands for time among some rows: time to train where any of them has one, or the time of a step."""
-    is_known = any(row.get("time_to_train_s") is not None for row in group)
-    return "time_to_train_s" if is_known else "step_time_s"
 
 
 def pareto(rows: Sequence[Row], tie_ratio: float, by: Rank | None = None) -> list[dict[str, bool | None]]:

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cluster_sim.config import Rank
-from cluster_sim.studies.pareto import AGAINST, pareto, time_column
+from cluster_sim.config import Rank, time_column
+from cluster_sim.studies.pareto import AGAINST, pareto
 
 
 def row(name, step_s, price_usd=1.0, energy_j=1.0, job="j", rate=1e11, status="ok", **others):
