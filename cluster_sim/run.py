@@ -172,13 +172,9 @@ def evaluate(scenario: Scenario, backend: Backend, announce: Announce = lambda p
 def _simulated(scenario: Scenario, backend: Backend, announce: Announce) -> "_Simulated":
     announce("building the fabric")
     built, fabric, cooling = network_of(scenario)
-    main = Wanted(scenario.job_name, scenario.job, scenario.placement)
-    others = [Wanted(name, one.job, one.placement, one.steps) for name, one in scenario.neighbours.items()]
-    jobs = plan_jobs(main, others, fabric, access_classes(built, fabric), scenario.seed)
     announce("routing")
-    key, collectives = stream_key(scenario.seed, "routing", scenario.job_name), jobs.collectives
-    routes = route_collectives(collectives, jobs.num_runs(), fabric, scenario.routing, key, len(PHASES), backend)
-    schedule = jobs.schedule(fusible(collectives, routes, backend))
+    jobs, routes = routed(scenario, built, fabric, backend)
+    schedule = jobs.schedule(fusible(jobs.collectives, routes, backend))
     simulation = Simulation(schedule, routes, backend)
     outcome = simulation.run(lambda done: announce(f"simulating: {done:,} of {len(schedule):,} tasks"))
     pieces = count_pieces(built, scenario.interconnect, scenario.job.accelerator_entry.scale_up)
@@ -195,6 +191,15 @@ def network_of(scenario: Scenario) -> tuple[Fabric, Fabric, Cooling]:
     cooling = cooling_of(built, interconnect, accelerator, per_rack, scenario.economics.limits)
     fabric = scenario.failed_links.removed_from(built, stream(scenario.seed, "failed_links"))
     return built, scenario.slow_links.slowed_in(fabric, stream(scenario.seed, "slow_links")), cooling
+
+
+def routed(scenario: Scenario, built: Fabric, fabric: Fabric, backend: Backend) -> tuple[Jobs, Routes]:
+    """What the jobs want, and the ways of their collectives through ``fabric``, which was ``built`` whole."""
+    main = Wanted(scenario.job_name, scenario.job, scenario.placement)
+    others = [Wanted(name, one.job, one.placement, one.steps) for name, one in scenario.neighbours.items()]
+    jobs = plan_jobs(main, others, fabric, access_classes(built, fabric), scenario.seed)
+    key, wanted = stream_key(scenario.seed, "routing", scenario.job_name), jobs.collectives
+    return jobs, route_collectives(wanted, jobs.num_runs(), fabric, scenario.routing, key, len(PHASES), backend)
 
 
 def economy_of(

@@ -59,6 +59,16 @@ class Routes:
                 return self.fabric.link_name(int(links[0]))
         return f"row {row_class}"
 
+    def used_links(self) -> Array:
+        """bool[L], links that a collective crosses in some setting of the OCS, fused ones included."""
+        is_crossed = np.zeros(len(self.class_row), bool)
+        is_crossed[self.table.hop_row] = True
+        is_used = np.zeros(len(self.fabric.links), bool)
+        for rows in self.rows:
+            lit = np.flatnonzero(rows.link_row != NONE)
+            is_used[lit] |= is_crossed[self.row_class[rows.link_row[lit]]]
+        return is_used
+
     def carried_by_links(self, carried: tuple[tuple[int, Array], ...]) -> Array:
         """float64[4, L]: bytes, busy s, full s and peak bytes/s of every link, from what the row classes carried.
 

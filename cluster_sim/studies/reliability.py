@@ -6,7 +6,6 @@ from functools import partial
 from math import ceil, inf
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from cluster_sim.backend import BackendName, choose_backend
@@ -31,7 +30,7 @@ from cluster_sim.reliability import (
 )
 from cluster_sim.results import Recorder, Run, check_output, claim_folder, provenance, table_of_rows
 from cluster_sim.routing import Spray
-from cluster_sim.run import evaluate
+from cluster_sim.run import evaluate, network_of, routed
 from cluster_sim.studies.workers import side_by_side
 from cluster_sim.tables import Array, Fabric
 from cluster_sim.topology import Equipment, FailedLinks, SlowLinks
@@ -69,22 +68,16 @@ def reliability(
     scenario = config.scenario
     checkpoints_of(scenario.job, scenario.reliability or Reliability(), 1.0, 0.0)  # bad input is told before the work
     announce("healthy network")
-    tables = evaluate(scenario.model_copy(update={"record": "tasks"}), backend)
-    tables = assess(scenario, backend.name, tables, workers, announce)
+    tables = assess(scenario, backend.name, evaluate(scenario, backend), workers, announce)
     folder = claim_folder(output, config.name, overwrite)
     with Recorder(folder, provenance()) as recorder:
-        kept = tables if scenario.record == "tasks" else _without_details(tables)
-        for name, table in kept.items():
+        for name, table in tables.items():
             recorder.write(name, table)
         recorder.note(
             config=config.model_dump(mode="json"), seed=config.seed, backend=backend.name, backend_reason=backend.why,
             wall_s=round(time.perf_counter() - began_s, 3),
         )  # fmt: skip
     return Run.open(folder)
-
-
-def _without_details(tables: Tables) -> Tables:
-    return {name: table for name, table in tables.items() if name not in ("tasks", "collectives", "links")}
 
 
 def assess(
@@ -116,7 +109,7 @@ def assess(
         fabric = scenario.topology.fabric(
             Equipment(scenario.num_endpoints, scenario.job.accelerator_entry, scenario.interconnect)
         )
-        is_used = _used(scenario, backend, tables)
+        is_used = used_links(scenario, backend)
         inventory = take_inventory(
             fabric, is_used, scenario.interconnect, scenario.job.accelerator_entry, scenario.job.accelerators, settings
         )
@@ -136,12 +129,15 @@ def assess(
     }
 
 
-def _used(scenario: Scenario, backend: BackendName, tables: Tables) -> Array:
-    """bool[L], links that carry anything of the job in the healthy network; what neighbours use may fail unnoticed."""
-    if "links" not in tables or scenario.neighbours:
-        alone = {"record": "tasks", "neighbours": {}, "cluster_accelerators": scenario.num_endpoints}
-        tables = evaluate(scenario.model_copy(update=alone), choose_backend(backend))
-    return np.asarray(tables["links"]["carried_bytes"].to_numpy() > 0)
+def used_links(scenario: Scenario, backend: BackendName) -> Array:
+    """bool[L], links that collectives of the job cross in the healthy network; what neighbours use may fail unnoticed.
+
+    Nothing is simulated.
+    """
+    alone = scenario.model_copy(update={"neighbours": {}, "cluster_accelerators": scenario.num_endpoints})
+    with given(scenario.catalogue):
+        built, fabric, _ = network_of(alone)
+        return routed(alone, built, fabric, choose_backend(backend))[1].used_links()
 
 
 def _degraded_steps_s(

@@ -10,7 +10,7 @@ from cluster_sim.reliability import CheckpointPlan, Degraded, Reliability, young
 from cluster_sim.results import table_of_rows
 from cluster_sim.run import evaluate
 from cluster_sim.studies import assess, compare, reliability
-from cluster_sim.studies.reliability import _degraded_steps_s, checkpoints_of, without_cables
+from cluster_sim.studies.reliability import _degraded_steps_s, checkpoints_of, used_links, without_cables
 from cluster_sim.topology import Equipment
 from tests.small import small_comparison, small_run, write_small
 
@@ -102,6 +102,24 @@ def test_what_neighbours_use_may_fail_unnoticed(tmp_path):
     num = {row["cause"]: row["num_pieces"] for row in rows}
     assert num["accelerator"] == num["host_leaf flaps"] == num["host_leaf leaf module"] == 64
     assert (num["leaf_spine flaps"], num["leaf switch"]) == (64, 2)
+
+
+def test_links_that_only_fused_collectives_cross_are_the_jobs(tmp_path):
+    """One tensor-parallel group of all 64: nothing runs beside its collectives, and so they are part of compute."""
+    split = "job.parallelism={tensor: 64, pipeline: 1, data: 1}"
+    scenario = small_run(tmp_path, "backend=numpy", FEW, split, "job.model.heads=64").scenario
+    tables = evaluate(scenario, choose_backend("numpy"))
+    assert not tables["links"]["carried_bytes"].to_numpy().any()
+    assert used_links(scenario, "numpy").all()
+
+
+@pytest.mark.parametrize("topology", ["{kind: clos, planes: 2}", "{kind: ocs_spine, pod_accelerators: 32}",
+                                      "{kind: torus, shape: [4, 4, 4]}", "{kind: dragonfly}"])  # fmt: skip
+@pytest.mark.parametrize("routing", ["spray", "ecmp"])
+def test_used_are_the_links_that_carry_anything(tmp_path, topology, routing):
+    scenario = small_run(tmp_path, "backend=numpy", f"routing={routing}", f"topology={topology}").scenario
+    carried = evaluate(scenario, choose_backend("numpy"))["links"]["carried_bytes"].to_numpy() > 0
+    assert np.array_equal(used_links(scenario, "numpy"), carried)
 
 
 def test_another_seed_is_another_history(tmp_path, tables):
