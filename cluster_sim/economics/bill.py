@@ -33,7 +33,7 @@ class Item:
         unit_price_usd: of one piece; of an engine likewise.
         mean_length_m: of cables and fibres, 0 for others.
         power_status, price_status: trust in the figures.
-        unit_idle_w: of one piece without traffic.
+        unit_idle_w: of one piece without traffic, never more than with it.
         length_class_m: of cables and fibres: the length to order, at least that of each; 0 for others.
         idle_status: trust in the power without traffic.
     """
@@ -125,8 +125,13 @@ def _unit(piece: Pieces, economics: Economics) -> _Unit:
 
 
 def _plain(power: Figure, idle: Figure | None, price: Figure) -> _Unit:
-    idle = idle or power
+    idle = _idle(power, idle)
     return _Unit(power.typical, idle.typical, price.typical, power.status, price.status, idle.status)
+
+
+def _idle(power: Figure, idle: Figure | None) -> Figure:
+    """Without traffic a part draws no more than with it, though its active power be given or drawn below its idle."""
+    return power if idle is None or idle.typical > power.typical else idle
 
 
 def _link(end: Technology, economics: Economics) -> _Unit:
@@ -134,7 +139,7 @@ def _link(end: Technology, economics: Economics) -> _Unit:
     num_ends, price, laser_w, laser_usd = 2 if end.form == "cable" else 1, _price(end, economics), 0.0, 0.0
     if end.external_laser is not None:
         laser_w, laser_usd = _laser_share(end, price)
-    idle = end.idle_power or end.power
+    idle = _idle(end.power, end.idle_power)
     return _Unit(
         num_ends * (end.power.typical - laser_w), max(num_ends * (idle.typical - laser_w), 0.0),
         price.typical - laser_usd, end.power.status, price.status, idle.status,
