@@ -117,11 +117,6 @@ class Technology(Entry):
         laser = total * self.laser_share.typical if self.laser_share else 0.0
         return ({"laser": laser} if self.laser_share else {}) | {"rest": total - laser}
 
-    @property
-    def idle_w(self) -> float:
-        """Draw of an end without traffic, W; never more than with it, whatever is given of the two."""
-        return min((self.idle_power or self.power).typical, self.power.typical)
-
     def price_at(self, margin_ratio: float) -> float:
         """Price, USD, if that share of it is the vendor's; what the catalogue says where no cost is known.
 

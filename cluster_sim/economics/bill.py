@@ -34,7 +34,7 @@ class Item:
         unit_price_usd: of one piece; of an engine likewise.
         mean_length_m: of cables and fibres, 0 for others.
         power_status, price_status: trust in the figures.
-        unit_idle_w: of one piece without traffic.
+        unit_idle_w: of one piece without traffic, never more than with it.
         length_class_m: of cables and fibres: the length to order, at least that of each; 0 for others.
         idle_status: trust in the power without traffic.
     """
@@ -126,19 +126,23 @@ def _unit(piece: Pieces, economics: Economics) -> _Unit:
 
 
 def _plain(power: Figure, idle: Figure | None, price: Figure) -> _Unit:
-    """Without traffic it draws no more than with it, whatever is given of the two."""
-    idle = idle or power
-    idle_w = min(idle.typical, power.typical)
-    return _Unit(power.typical, idle_w, price.typical, power.status, price.status, idle.status)
+    idle = _idle(power, idle)
+    return _Unit(power.typical, idle.typical, price.typical, power.status, price.status, idle.status)
+
+
+def _idle(power: Figure, idle: Figure | None) -> Figure:
+    """Without traffic a part draws no more than with it, though its active power be given or drawn below its idle."""
+    return power if idle is None or idle.typical > power.typical else idle
 
 
 def _link(end: Technology, economics: Economics) -> _Unit:
     """A cable with both its ends, a module, or an engine without its lasers."""
     price_usd, price_status = _price(end, economics)
     laser_w, laser_usd = _laser_share(end, price_usd)
+    idle = _idle(end.power, end.idle_power)
     return _Unit(
-        end.num_ends * (end.power.typical - laser_w), end.num_ends * max(end.idle_w - laser_w, 0.0),
-        price_usd - laser_usd, end.power.status, price_status, (end.idle_power or end.power).status,
+        end.num_ends * (end.power.typical - laser_w), end.num_ends * max(idle.typical - laser_w, 0.0),
+        price_usd - laser_usd, end.power.status, price_status, idle.status,
     )  # fmt: skip
 
 

@@ -51,16 +51,6 @@ def test_given_failures_of_lasers_are_counted():
         assert fit_by_part(technology("cpo-800g"))["external laser"] == pytest.approx(0.01 / 8760 * 1e9)
 
 
-def test_what_ends_draw_without_traffic():
-    assert technology("1.6t-dsp-dr8").idle_w == technology("1.6t-dsp-dr8").idle_power.typical
-    assert technology("dac-800g").idle_w == technology("dac-800g").power.typical
-
-
-def test_an_end_never_draws_more_idle_than_active():
-    with given(Given({"1.6t-dsp-dr8": {"power": "10 W"}})):
-        assert technology("1.6t-dsp-dr8").idle_w == 10.0
-
-
 @pytest.mark.parametrize("name", ["cpo-800g", "cpo-1.6t", "npo-800g", "npo-1.6t"])
 def test_the_catalogues_margin_gives_the_catalogues_price(name):
     """36 kUSD of cost at 58 % margin are the 85 kUSD that a buyer pays for the optics of a Q3450."""

@@ -263,3 +263,17 @@ def test_the_margin_decides_whether_co_packaged_is_cheaper(change_entry):
         return sum(item.price_usd for item in lines if item.kind in ("engine", "laser")) > 16 * 800
 
     assert [dearer(margin) for margin in (0.0, 0.68, 0.69, 0.9)] == [False, False, True, True]
+
+
+@pytest.mark.parametrize(
+    ("part", "kind"), [("800g-dsp-dr8", "module"), ("npo-800g", "engine"), ("tomahawk6", "switch")]
+)
+def test_a_part_that_draws_less_under_load_draws_no_more_without(part, kind):
+    """Given or drawn below the catalogue's idle power, what is active bounds what is idle."""
+    ends = {} if kind == "switch" else dict.fromkeys(TIERS, part)
+    with given(Given({part: {"power": 0.5}})):
+        items = [item for item in bill(FatTree(), 8, **ends) if item.kind == kind]
+    assert items
+    for item in items:
+        assert item.unit_idle_w <= item.unit_power_w
+        assert item.mean_power_w(0.5) <= item.power_w

@@ -3,7 +3,7 @@
 import pytest
 
 from cluster_sim.catalogue import Given, given
-from cluster_sim.economics import account, bill_of_materials, burners
+from cluster_sim.economics import account, burners
 from cluster_sim.topology import FatTree, OcsSpine
 from tests.economics.fixed import FIGURES, FOUR_YEARS, NETWORK_W, SERVERS_W
 from tests.networks import count, equipment
@@ -31,16 +31,6 @@ def test_cooling_is_a_share_of_everything_else():
     others = [one.power_w for kind, one in found.items() if kind != "cooling"]
     assert "ocs" in found
     assert found["cooling"].power_w == pytest.approx(0.2 * sum(others))
-
-
-def test_parts_that_are_given_a_lower_power_burn_no_more_without_traffic():
-    """Modules of 1 W and switches of 100 W, both given; the catalogue's draw without traffic is more."""
-    with given(Given({"800g-dsp-dr8": {"power": 1.0}, "tomahawk6": {"power": 100.0}})):
-        parts = equipment(8, 4, 2)
-        items = bill_of_materials(FatTree().build(parts), parts.interconnect)
-    for item in items:
-        assert item.unit_idle_w <= item.unit_power_w
-        assert item.mean_power_w(0.5) <= item.power_w
 
 
 def test_idle_parts_burn_less(change_entry):
