@@ -43,7 +43,6 @@ class Conditions:
         hazards: what can fail.
         checkpoints: when state is saved.
         state_step_s: time of a step in each degraded state of the network; inf where it joins not everybody.
-        state_names: names of these states.
         servers: of the job.
         spares: servers that stand by.
         detection_s: from a failure that stops the job to its noticing it.
@@ -55,7 +54,6 @@ class Conditions:
     hazards: Hazards
     checkpoints: Checkpoints
     state_step_s: tuple[float, ...]
-    state_names: tuple[str, ...]
     servers: int
     spares: int
     detection_s: float

@@ -106,15 +106,7 @@ def assess(
         return tables
     settings = scenario.reliability or Reliability()
     with given(scenario.catalogue):
-        fabric = scenario.topology.fabric(
-            Equipment(scenario.num_endpoints, scenario.job.accelerator_entry, scenario.interconnect)
-        )
-        is_used = used_links(scenario, backend)
-        inventory = take_inventory(
-            fabric, is_used, scenario.interconnect, scenario.job.accelerator_entry, scenario.job.accelerators, settings
-        )
-        steps_s = _degraded_steps_s(scenario, backend, fabric, is_used, inventory.states, announce)
-        conditions = _conditions(scenario.job, settings, inventory, row["step_time_s"], steps_s)
+        inventory, conditions = _conditions(scenario, settings, backend, row["step_time_s"], announce)
     announce(f"{settings.histories} histories")
     numbers = [range(n, min(n + _CHUNK, settings.histories)) for n in range(0, settings.histories, _CHUNK)]
     live_some = partial(live_all, conditions, scenario.seed, num_recorded=settings.record_histories)
@@ -127,6 +119,24 @@ def assess(
         "interruptions": _interruptions(scenario.name, conditions, histories),
         "goodput": _goodput(scenario.name, histories),
     }
+
+
+def _conditions(
+    scenario: Scenario, settings: Reliability, backend: BackendName, step_s: float, announce: Announce
+) -> tuple[Inventory, Conditions]:
+    """What can fail, and what histories run under."""
+    job, chip = scenario.job, scenario.job.accelerator_entry
+    fabric = scenario.topology.fabric(Equipment(scenario.num_endpoints, chip, scenario.interconnect))
+    is_used = used_links(scenario, backend)
+    inventory = take_inventory(fabric, is_used, scenario.interconnect, chip, job.accelerators, settings)
+    hazards = hazards_of(list(inventory.rows), tuple(state.name for state in inventory.states))
+    retry_s, servers = settings.used_s("retry"), ceil(job.accelerators / chip.accelerators_per_host.typical)
+    return inventory, Conditions(
+        hazards=hazards, checkpoints=checkpoints_of(job, settings, step_s, hazards.stops_per_s(retry_s)),
+        state_step_s=_degraded_steps_s(scenario, backend, fabric, is_used, inventory.states, announce),
+        servers=servers, spares=settings.num_spares(servers), detection_s=settings.used_s("detection"),
+        restart_s=settings.used_s("restart"), retry_s=retry_s, span_s=settings.span_s,
+    )  # fmt: skip
 
 
 def used_links(scenario: Scenario, backend: BackendName) -> Array:
@@ -180,20 +190,6 @@ def without_cables(scenario: Scenario, fabric: Fabric, cables: Array) -> Scenari
     failed: FailedLinks = scenario.failed_links
     more = failed.model_copy(update={"links": (*failed.links, *links)})
     return scenario.model_copy(update=changes | {"failed_links": more})
-
-
-def _conditions(
-    job: Job, settings: Reliability, inventory: Inventory, step_s: float, steps_s: tuple[float, ...]
-) -> Conditions:
-    names = tuple(state.name for state in inventory.states)
-    hazards, retry_s = hazards_of(list(inventory.rows), names), settings.used_s("retry")
-    servers = ceil(job.accelerators / job.accelerator_entry.accelerators_per_host.typical)
-    return Conditions(
-        hazards=hazards, checkpoints=checkpoints_of(job, settings, step_s, hazards.stops_per_s(retry_s)),
-        state_step_s=steps_s, state_names=names, servers=servers, spares=settings.num_spares(servers),
-        detection_s=settings.used_s("detection"), restart_s=settings.used_s("restart"), retry_s=retry_s,
-        span_s=settings.span_s,
-    )  # fmt: skip
 
 
 def checkpoints_of(job: Job, settings: Reliability, step_s: float, stops_per_s: float) -> Checkpoints:

@@ -21,7 +21,7 @@ def test_histories(benchmark):
     names = tuple(state.name for state in found.states)
     conditions = Conditions(
         hazards=hazards_of(list(found.rows), names), checkpoints=Checkpoints(7.0, 36, 2.8),
-        state_step_s=(7.1,) * len(names), state_names=names, servers=2048, spares=21, detection_s=300.0,
+        state_step_s=(7.1,) * len(names), servers=2048, spares=21, detection_s=300.0,
         restart_s=390.0, retry_s=30.0, span_s=60 * 86400.0,
     )  # fmt: skip
     histories = benchmark.pedantic(live_all, args=(conditions, 1, range(NUM)), rounds=3, warmup_rounds=1)

@@ -24,7 +24,7 @@ def conditions(
     ]
     return Conditions(
         hazards=hazards_of(rows, ("slow",)), checkpoints=Checkpoints(step_s, every, cost_s, lag_s),
-        state_step_s=slow_s, state_names=("slow",), servers=servers, spares=spares, detection_s=detection_s,
+        state_step_s=slow_s, servers=servers, spares=spares, detection_s=detection_s,
         restart_s=restart_s, retry_s=retry_s, span_s=span_s,
     )  # fmt: skip
 
