@@ -70,6 +70,8 @@ def count_pieces(fabric: Fabric, interconnect: Interconnect, scale_up_link: str 
 def modules_at(technology: Technology, node: Array, line_rate_bytes_per_s: float) -> Array:
     """int64[nodes]: pieces that carry the links of every node, each node with its own.
 
+    A link of more than one can carry, as graphs may have them, takes several, by its bandwidth as it is given there.
+
     Args:
         technology: what carries them.
         node: int64[links], where each ends.
@@ -77,6 +79,9 @@ def modules_at(technology: Technology, node: Array, line_rate_bytes_per_s: float
     """
     links = np.bincount(node)
     ports = min(technology.rate.typical / line_rate_bytes_per_s * (1 + 1e-9), float(links.max(initial=1)))
+    if ports < 1:
+        bandwidth = line_rate_bytes_per_s * constants().link_efficiency.typical
+        return np.asarray(links * int(np.ceil(bandwidth / technology.rate.typical - 1e-9)))
     return np.asarray(-(-links // int(ports)))
 
 

@@ -4,10 +4,11 @@ The hall: a fat-tree of 4-port switches, 8 accelerators in 4 servers of 2: 4 lea
 links: one per accelerator, 2 up from each leaf, 2 up from each spine.
 """
 
+import numpy as np
 import pytest
 
 from cluster_sim.catalogue import Given, constants, given, laser, nic, ocs, switch, technology
-from cluster_sim.economics import LENGTHS_M, Economics, bill_of_materials
+from cluster_sim.economics import LENGTHS_M, Economics, bill_of_materials, modules_at
 from cluster_sim.topology import Clos, FatTree, FloorPlan, OcsSpine
 from tests.networks import count, equipment
 
@@ -50,6 +51,14 @@ def test_a_module_of_twice_the_port_rate_carries_two_ports_of_its_box():
     counts = counted(bill(FatTree(), 8, **twin))
     assert [counts["module", tier, "1.6t-dsp-dr8"] for tier in TIERS] == [8, 8, 8]
     assert [counts["fibre", tier, "fibre trunk"] for tier in TIERS] == [8, 8, 8]
+
+
+@pytest.mark.parametrize(("gbps", "pieces"), [(400, [2, 1]), (800, [2, 1]), (1600, [4, 2]), (3200, [8, 4])])
+def test_a_link_of_a_graph_may_take_several_modules(gbps, pieces):
+    """Two links at one node and one at another, of 800G modules; a link of 800G in a graph carries so much payload."""
+    line_rate = gbps * 1e9 / 8 / constants().link_efficiency.typical
+    carrier = technology("800g-dsp-dr8" if gbps > 400 else "400g-dsp-dr4")
+    assert modules_at(carrier, np.array([0, 0, 1]), line_rate).tolist() == pieces
 
 
 def test_servers_of_one_accelerator_do_not_share_modules():
