@@ -7,8 +7,9 @@ BIN := .venv/bin
 run: .venv/run
 	$(BIN)/cluster-sim compare configs/compare-trillion.yaml
 
+# Files of tests side by side, on as many cores as there are.
 test: .venv/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile
 
 verify: .venv/dev
 	CLUSTER_SIM_VERIFY=full $(BIN)/python -m pytest tests/verification -s
