@@ -103,40 +103,32 @@ class _Count:
 
     def _inside(self) -> Iterator[Hazard]:
         """Scale-up links that the interconnect names: without one of them a server is of no use."""
-        if self.interconnect.scale_up is None:
-            return
-        ends = self.interconnect.scale_up
         for piece in count_pieces(self.fabric, self.interconnect, self.accelerator.scale_up):
             if is_scale_up(piece.tier) and piece.kind != "fibre":
-                yield self._inside_piece(piece)
-        num_links = int((~self.is_outside).sum()) // 2
-        flaps = self._rate(ends.label, "flaps", ends.technologies[0].flaps)
-        yield Hazard(
-            "scale-up flaps",
-            "flap",
-            self._inside_jobs(num_links),
-            flaps,
-            0.0,
-            ends.label,
-            "scale_up",
-            outage_s=self.flap_s,
-        )
+                yield from self._inside_pieces(piece)
+        for number, tier in enumerate(self.fabric.tiers):
+            if is_scale_up(tier) and self.interconnect.inside(tier) is not None:
+                yield self._inside_flaps(tier, int((self.fabric.links.tier == number).sum()) // 2)
 
-    def _inside_piece(self, piece: Pieces) -> Hazard:
-        if piece.kind == "laser":
-            light = laser(piece.part)
-            rate = self._hot(self._rate(piece.part, "annual_failure", light.annual_failure))
-            return Hazard(
-                f"scale-up {piece.kind}", "laser", self._inside_jobs(piece.count), rate, light.repair_time.typical,
-                piece.part, piece.tier, servers=1,
-            )  # fmt: skip
-        end = self.interconnect.scale_up.by_name[piece.part] if self.interconnect.scale_up else None
-        assert end is not None, "scale-up pieces belong to a technology"
-        rate = self._rate(piece.part, "annual_failure", end.annual_failure)
-        return Hazard(
-            f"scale-up {piece.kind}", "link", self._inside_jobs(piece.count), rate, end.repair_time.typical, piece.part,
-            piece.tier, servers=1,
-        )  # fmt: skip
+    def _inside_pieces(self, piece: Pieces) -> Iterator[Hazard]:
+        """Modules, engines or cables with their lasers, or lasers outside of them."""
+        is_light = piece.kind == "laser"
+        part = laser(piece.part) if is_light else self.interconnect.ends(piece.tier).by_name[piece.part]
+        self._trusts(piece.part, "repair_time", part.repair_time)
+        rate, repair_s = self._rate(piece.part, "annual_failure", part.annual_failure), part.repair_time.typical
+        share = part.laser_share.typical if isinstance(part, Technology) and part.laser_share else float(is_light)
+        for what, group, each in (
+            (piece.kind, "link", rate * (1 - share)),
+            ("external laser" if is_light else "laser", "laser", self._hot(rate * share) if share else 0.0),
+        ):
+            name, num = f"{_inside_name(piece.tier)} {what}", self._inside_jobs(piece.count)
+            yield Hazard(name, group, num, each, repair_s, piece.part, piece.tier, servers=1)
+
+    def _inside_flaps(self, tier: str, num_links: int) -> Hazard:
+        ends = self.interconnect.ends(tier)
+        rates = [self._rate(name, "flaps", end.flaps) for name, end in ends.by_name.items()]
+        num, rate = self._inside_jobs(num_links), sum(rates) / len(rates)
+        return Hazard(f"{_inside_name(tier)} flaps", "flap", num, rate, 0.0, ends.label, tier, outage_s=self.flap_s)
 
     def _inside_jobs(self, num: int) -> int:
         """The job's share of what its servers and those of others have."""
@@ -260,6 +252,11 @@ class _Count:
             repair_s = self.settings.used_s("rewire") if has_spare else entry.repair_time.typical
             boxes = Hazard("optical circuit switch", "ocs", count, rate, repair_s, piece.part, piece.tier)
             yield boxes.that(self._without("ocs"))
+
+
+def _inside_name(tier: str) -> str:
+    """``scale-up``, or ``scale-up top`` between the two tiers of switches of a domain."""
+    return tier.replace("_", "-", 1).replace("_", " ")
 
 
 def laser_ageing(kelvin: float) -> float:

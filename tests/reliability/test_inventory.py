@@ -126,9 +126,33 @@ def test_optics_inside_scale_up_domains_fail_on_top(count):
     rows, _ = count("interconnect.scale_up=800g-dsp-dr8")
     inside = rows["scale-up module"]
     assert inside.num_pieces > 2 * 64
+    assert per_year(inside) + per_year(rows["scale-up laser"]) == pytest.approx(0.01)
     assert (inside.servers, inside.tier) == (1, "scale_up")
     assert rows["scale-up flaps"].num_pieces == 64
     assert not [name for name in count()[0] if name.startswith("scale-up")]
+
+
+DOMAINS = "topology={kind: clos, pod_accelerators: 32, scale_up: {size: 64, per_switch: 16}}"
+LIGHT = "cpo-scale-up-1.6t"
+
+
+def test_light_that_joins_racks_of_copper_fails_by_its_own_figures(count):
+    """Two tiers of different technologies: 64 links of copper, and those above of light."""
+    rows, _ = count(DOMAINS, "interconnect.scale_up=dac-800g", f"interconnect.scale_up_top={LIGHT}")
+    assert (rows["scale-up cable"].part, rows["scale-up top engine"].part) == ("dac-800g", LIGHT)
+    assert per_year(rows["scale-up top engine"]) == pytest.approx(technology(LIGHT).annual_failure.typical)
+    assert rows["scale-up top external laser"].servers == 1
+    copper, light = rows["scale-up flaps"], rows["scale-up top flaps"]
+    assert (copper.num_pieces, copper.part, per_year(copper)) == (64, "dac-800g", pytest.approx(0.1))
+    assert (light.part, per_year(light)) == (LIGHT, pytest.approx(technology(LIGHT).flaps.typical))
+
+
+def test_light_above_the_servers_own_copper_fails_alone(count):
+    rows, _ = count(DOMAINS, f"interconnect.scale_up_top={LIGHT}")
+    inside = {name for name in rows if name.startswith("scale-up")}
+    assert {name for name in inside if rows[name].rate_per_s} == {
+        "scale-up top engine", "scale-up top external laser", "scale-up top flaps",
+    }  # fmt: skip
 
 
 def test_circuit_switches_and_spare_ones(count):
@@ -170,9 +194,10 @@ def test_hot_lasers_fail_more_often(count):
     assert laser_ageing(328.15) == pytest.approx(factor)
     assert factor > 1.3
     assert laser_ageing(cool) == 1
-    cold, _ = count()
-    hot, _ = count(laser_temperature_kelvin=328.15)
-    for name in ("leaf_spine leaf laser", "leaf_spine leaf module", "accelerator", "leaf_spine flaps"):
+    cold, _ = count("interconnect.scale_up=800g-dsp-dr8")
+    hot, _ = count("interconnect.scale_up=800g-dsp-dr8", laser_temperature_kelvin=328.15)
+    names = "leaf_spine leaf laser", "leaf_spine leaf module", "accelerator", "leaf_spine flaps", "scale-up laser"
+    for name in (*names, "scale-up module"):
         assert hot[name].rate_per_s / cold[name].rate_per_s == pytest.approx(factor if "laser" in name else 1)
 
 
