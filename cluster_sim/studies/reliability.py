@@ -138,9 +138,10 @@ def assess(
 
 
 def _used(scenario: Scenario, backend: BackendName, tables: Tables) -> Array:
-    """bool[L], links that carry anything in the healthy network."""
-    if "links" not in tables:
-        tables = evaluate(scenario.model_copy(update={"record": "tasks"}), choose_backend(backend))
+    """bool[L], links that carry anything of the main job in the healthy network."""
+    if scenario.neighbours or "links" not in tables:
+        alone = {"record": "tasks", "neighbours": {}, "cluster_accelerators": scenario.num_endpoints}
+        tables = evaluate(scenario.model_copy(update=alone), choose_backend(backend))
     return np.asarray(tables["links"]["carried_bytes"].to_numpy() > 0)
 
 

@@ -248,3 +248,18 @@ def test_a_network_that_no_longer_joins_everybody_stops_the_steps(tmp_path):
     found = _degraded_steps_s(scenario, "numpy", fabric, used, states, lambda phase: None)
     assert found[0] < inf
     assert found[1] == inf
+
+
+def test_what_fails_of_neighbours_does_not_stop_the_job(tmp_path, tables):
+    """Twice the cluster, half of it a neighbour's: as many modules, links and switches as without one."""
+    path = write_small(tmp_path)
+    other = tmp_path / "other.yaml"
+    lines = path.read_text().splitlines()
+    first, last = lines.index("job:") + 1, lines.index("interconnect:")
+    other.write_text("\n".join(line[2:] for line in lines[first:last]) + "\n")
+    beside = assessed(tmp_path, FEW, OFTEN, f"neighbours={{other: {{job: {other}}}}}")
+    pieces = [
+        {row["cause"]: row["num_pieces"] for row in found["interruptions"].to_pylist()} for found in (tables, beside)
+    ]
+    for cause in ("host_leaf host module", "host_leaf flaps", "leaf_spine leaf module", "leaf switch"):
+        assert pieces[0][cause] == pieces[1][cause], cause
