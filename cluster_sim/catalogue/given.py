@@ -9,7 +9,7 @@ from pydantic import ConfigDict, Field, RootModel, ValidationInfo, model_validat
 from cluster_sim.catalogue.figure import Figure
 from cluster_sim.catalogue.load import NOW, Key, figures_of, known_names
 from cluster_sim.core import Problem, did_you_mean, raise_problems
-from cluster_sim.core.units import dimension_of
+from cluster_sim.core.units import Dimension, dimension_of
 
 #: Decide what fits together when a file is read, so they stay as they are.
 _FIXED = frozenset({
@@ -17,11 +17,19 @@ _FIXED = frozenset({
     "scale_up_domain", "largest_domain", "accelerators_per_host", "processors", "memory",
 })  # fmt: skip
 
-#: Narrower than what is sensible of their dimension.
-_LIMITS = {
-    "laser_share": (0.0, 1.0), "vendor_margin": (0.0, 0.99), "efficiency": (0.0, 1.0), "link_efficiency": (0.0, 1.0),
-    "pue": (1.0, 10.0), "laser_activation_ev": (0.0, 3.0),
+#: Change nothing in a run: what does, where there is anything.
+_IDLE = {
+    "list_price": "price", "vendor_margin": "economics.vendor_margin", "energy_per_bit": "power",
+    "power_with_optics": "power", "host_loss": "", "patch_port_price": "",
 }  # fmt: skip
+
+#: Narrower than what is sensible of their dimension. Nothing is carried, and nothing computed, at no rate at all.
+_LIMITS = {
+    "laser_share": (0.0, 1.0), "pue": (1.0, 10.0), "laser_activation_ev": (0.0, 3.0),
+    "first_year": (1990.0, 2100.0), "laser_count": (0.01, 1000.0), "wave_share": (0.0, 1.0), "sm_slowdown": (0.0, 10.0),
+    "memory_bandwidth": (1e9, 1e16),
+}  # fmt: skip
+_EFFICIENCY, _PEAK = (0.001, 1.0), (1e9, 1e19)
 
 
 class Given(RootModel[dict[str, dict[str, float]]]):
@@ -62,8 +70,9 @@ def _known(figures: dict[str, dict[str, float]]) -> Given:
 
 
 def open_figures(name: str) -> dict[str, Figure]:
-    """The catalogue's own figures of an entry that can be given."""
-    return {figure: value for figure, value in figures_of(name).items() if figure not in _FIXED}
+    """The catalogue's own figures of an entry that can be given: those that change something, and fit as before."""
+    known = figures_of(name)
+    return {figure: known[figure] for figure in known if figure not in _FIXED and not _is_idle(figure, known)}
 
 
 def _figures(name: Any, figures: Any, info: ValidationInfo, problems: list[Problem]) -> dict[str, float]:
@@ -74,31 +83,57 @@ def _figures(name: Any, figures: Any, info: ValidationInfo, problems: list[Probl
     if not isinstance(figures, dict):
         problems.append(((name,), f"expected figures of {name}, such as {{price: 800 USD}}; got {figures!r}"))
         return {}
-    known = open_figures(name)
+    known = figures_of(name)
     found: dict[str, float] = {}
     for figure, value in figures.items():
         try:
             found[figure] = _value(figure, value, known, info)
         except ValueError as error:
             problems.append(((name, str(figure)), str(error)))
+    problems += [((name, figure), why) for figure, why in _contradictions(found, known)]
     return found
 
 
+def _contradictions(found: Mapping[str, float], known: Mapping[str, Figure]) -> Iterator[tuple[str, str]]:
+    """(figure, why) of those given that the others of the entry leave no room for."""
+    server_w, nic_w = (
+        found.get(name, known[name].typical) if name in known else 0.0 for name in ("host_power", "included_nic_power")
+    )
+    if server_w < nic_w:
+        name = "host_power" if "host_power" in found else "included_nic_power"
+        yield name, f"a server with {server_w:g} W an accelerator has no NIC of {nic_w:g} W in it; change one of them"
+
+
 def _value(figure: Any, value: Any, known: Mapping[str, Figure], info: ValidationInfo) -> float:
-    if figure not in known:
-        near = did_you_mean(str(figure), tuple(known))
-        raise ValueError(f"no figure that can be given{near} (can be: {', '.join(known)})")
+    if figure not in known or figure in _FIXED:
+        names = tuple(name for name in known if name not in _FIXED and not _is_idle(name, known))
+        raise ValueError(f"no figure that can be given{did_you_mean(str(figure), names)} (can be: {', '.join(names)})")
+    if _is_idle(figure, known):
+        instead = _IDLE.get(figure, "host_power")
+        raise ValueError(f"changes nothing in a run; {f'give {instead}' if instead else 'leave it out'}")
     dimension = dimension_of(known[figure].unit)
     read = dimension.read(value, info)
     if isinstance(read, bool) or not isinstance(read, int | float):
         raise ValueError(f"{value!r} is not a quantity; write e.g. {dimension.example!r}")
-    low, high = _LIMITS.get(figure, dimension.sensible)
+    low, high = _limits(figure, dimension)
     if not low <= read <= high:
-        raise ValueError(
-            f"{value} is out of the question; expected {low:g} to {high:g} {dimension.si}, "
-            f"the catalogue has {known[figure].typical:g}"
-        )
+        least, most, own = (dimension.said(number, value) for number in (low, high, known[figure].typical))
+        raise ValueError(f"{value} is out of the question; expected {least} to {most}, the catalogue has {own}")
+    if figure == "first_year" and read != int(read):
+        raise ValueError(f"{value} is no year; the catalogue has {known[figure].typical:g}")
     return float(read)
+
+
+def _is_idle(figure: str, known: Mapping[str, Figure]) -> bool:
+    """Whether it changes nothing; of an accelerator, only its server's power counts."""
+    return figure in _IDLE or (figure == "power" and "host_power" in known)
+
+
+def _limits(figure: str, dimension: Dimension) -> tuple[float, float]:
+    """The smallest and the largest value, in SI, that makes sense of a figure."""
+    if figure.endswith("efficiency"):
+        return _EFFICIENCY
+    return _LIMITS.get(figure, _PEAK if figure.startswith("peak") else dimension.sensible)
 
 
 @contextmanager

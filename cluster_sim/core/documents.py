@@ -13,9 +13,13 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from cluster_sim.core.errors import ConfigError, did_you_mean
+from cluster_sim.core.units import dimension_in
 
 S = TypeVar("S", bound=BaseModel)
 Location = tuple[str | int, ...]
+
+#: Kinds of mistakes about numbers out of range, and where pydantic says the limit.
+_BOUNDS = {"greater_than": "gt", "greater_than_equal": "ge", "less_than": "lt", "less_than_equal": "le"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,13 @@ class Document:
             if location[:length] in self.lines:
                 return f"{self.file}:{self.lines[location[:length]]}"
         return f"{self.file}:1"
+
+    def written(self, location: Location) -> Any:
+        """The value at ``location`` as it was read; None where there is none."""
+        value = self.data
+        for key in location:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
 
     def problem(self, location: Location, message: str) -> str:
         """One line for the user: ``file:line: field: message``."""
@@ -145,7 +156,8 @@ def problems_of(error: ValidationError, document: Document, at: Location = ()) -
         location = at + tuple(
             part for part in detail["loc"] if part != "[key]" and not str(part).startswith("function-")
         )
-        found.append((_order(document, location), document.problem(location, _message(detail))))
+        told = _message(detail, document.written(location))
+        found.append((_order(document, location), document.problem(location, told)))
     return tuple(text for _, text in sorted(found, key=lambda item: item[0]))
 
 
@@ -157,9 +169,15 @@ def _order(document: Document, location: Location) -> tuple[int, int]:
     return next((here for here in above if here is not None), line) if line else 0, line
 
 
-def _message(detail: Any) -> str:
+def _message(detail: Any, written: Any) -> str:
+    """What is wrong; limits of a quantity in the unit in which it is ``written``."""
     cause = detail.get("ctx", {}).get("error")
     match detail["type"]:
+        case kind if kind in _BOUNDS and isinstance(written, str) and (dimension := dimension_in(written)):
+            limit = dimension.said(float(detail["ctx"][_BOUNDS[kind]]), written)
+            return (
+                f"input should be {kind.replace('_', ' ').replace(' equal', ' or equal to')} {limit}; got {written!r}"
+            )
         case "unknown_key":
             return str(detail["msg"])
         case "missing":

@@ -91,6 +91,13 @@ class Dimension:
             raise ValueError(f"{text!r} is beyond all numbers; write e.g. {self.example!r}")
         return value
 
+    def said(self, value: float, text: Any) -> str:
+        """``value``, in SI, as one who writes ``text`` would say it: ``(0.05, '3 ms')`` -> ``'50 ms'``."""
+        match = _QUANTITY.fullmatch(text.strip()) if isinstance(text, str) else None
+        unit = match["unit"] if match and match["unit"] in self.units else self.si
+        number = (value - self.zeros.get(unit, 0.0)) / self.units.get(unit, 1.0)
+        return f"{number:.6g} {unit}".rstrip()
+
     def read(self, value: Any, info: ValidationInfo) -> Any:
         """Pydantic hook: parse text; refuse a bare number that comes from a file."""
         if isinstance(value, str):
@@ -110,14 +117,15 @@ SECONDS = Dimension("_s", "s", "500 ns", _SECONDS, sensible=(0.0, 10 * YEAR_S))
 BYTES = Dimension("_bytes", "B", "1 GiB", _BYTES)
 BYTES_PER_S = Dimension("_bytes_per_s", "B/s", "400 Gbps", _BYTES_PER_S)
 FLOP_PER_S = Dimension("_flop_per_s", "FLOP/s", "989 TFLOP/s", _FLOP_PER_S)
-METRES = Dimension("_m", "m", "2 m", _METRES)
+METRES = Dimension("_m", "m", "2 m", _METRES, sensible=(0.0, 1e8))
 WATTS = Dimension("_w", "W", "16 W", _WATTS, sensible=(0.0, 1e7))
 DOLLARS = Dimension("_usd", "USD", "800 USD", _USD, sensible=(0.0, 1e9))
 DECIBELS = Dimension("_db", "dB", "1.5 dB", {"dB": 1.0}, sensible=(-50.0, 100.0))
 RATIO = Dimension("_ratio", "", "0.8", _RATIO, takes_bare=True)
-SECONDS_PER_METRE = Dimension("_s_per_m", "s/m", "4.9 ns/m", {"ns/m": 1e-9, "s/m": 1.0})
+SECONDS_PER_METRE = Dimension("_s_per_m", "s/m", "4.9 ns/m", {"ns/m": 1e-9, "s/m": 1.0},
+                             sensible=(0.0, 1e-6))  # fmt: skip
 PER_YEAR = Dimension("_per_year", "/year", "1.0 %/year", {"%/year": 0.01, "/year": 1.0}, sensible=(0.0, 1e5))
-JOULES_PER_BIT = Dimension("_j_per_bit", "J/bit", "15 pJ/bit", {"pJ/bit": 1e-12, "J/bit": 1.0})
+JOULES_PER_BIT = Dimension("_j_per_bit", "J/bit", "15 pJ/bit", {"pJ/bit": 1e-12, "J/bit": 1.0}, sensible=(0.0, 1e-6))
 DOLLARS_PER_JOULE = Dimension("_usd_per_j", "USD/J", "0.08 USD/kWh", {"USD/kWh": 1 / 3.6e6}, sensible=(0.0, 10 / 3.6e6))
 KELVIN = Dimension("_kelvin", "K", "55 degC", {"K": 1.0, "degC": 1.0, "°C": 1.0}, {"degC": 273.15, "°C": 273.15},
                    sensible=(233.15, 398.15))  # fmt: skip
@@ -136,6 +144,13 @@ DIMENSIONS = tuple(
 def dimension_of(si: str) -> Dimension:
     """What is measured in an SI unit; ratios and counts in none."""
     return next((dimension for dimension in DIMENSIONS if dimension.si == si and si), RATIO)
+
+
+def dimension_in(text: str) -> Dimension | None:
+    """What ``text`` is a quantity of, by its unit; None where it has none."""
+    match = _QUANTITY.fullmatch(text.strip())
+    unit = match["unit"] if match else ""
+    return next((dimension for dimension in DIMENSIONS if unit and unit in dimension.units), None)
 
 
 def strip_unit(field_name: str) -> str:

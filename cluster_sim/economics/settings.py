@@ -8,6 +8,9 @@ from cluster_sim.catalogue import constants
 from cluster_sim.core import YEAR_S, Ratio, Seconds, Spec
 from cluster_sim.core.units import DOLLARS_PER_JOULE
 
+#: Nothing that is bought pays off within a day.
+_LEAST_LIFE_S = 86400.0
+
 DollarsPerJoule = Annotated[float, BeforeValidator(DOLLARS_PER_JOULE.read)]
 
 
@@ -25,10 +28,10 @@ class Economics(Spec):
             only told, such as for a cluster that stands, made of parts that stand in for its own.
     """
 
-    lifetime_s: Seconds = Field(4 * YEAR_S, gt=0, le=50 * YEAR_S)
+    lifetime_s: Seconds = Field(4 * YEAR_S, ge=_LEAST_LIFE_S, le=50 * YEAR_S)
     electricity_usd_per_j: DollarsPerJoule | None = Field(None, ge=0, le=DOLLARS_PER_JOULE.sensible[1])
     pue: Ratio | None = Field(None, ge=1, le=10)
-    vendor_margin_ratio: Ratio | None = Field(None, ge=0, lt=1)
+    vendor_margin_ratio: Ratio | None = Field(None, ge=0, le=0.99)
     tokens: float = Field(0.0, ge=0, le=1e18)
     limits: bool = True
 

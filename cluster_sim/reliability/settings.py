@@ -48,8 +48,8 @@ class Reliability(Spec):
         histories: how many, each with failures of its own.
         checkpoint: when state is saved; None: as ``job.checkpoint`` says.
         spare_servers: that stand by, idle and therefore whole: a number of servers, or a share of the job's.
-        spare_ocs: optical circuit switches to which the circuits of a failed one are led; one does as well as many, since
-            hardly ever two are out at once. Spares, these and servers, are in no bill.
+        spare_ocs: optical circuit switches to which the circuits of a failed one are led; one does as well as many,
+            since hardly ever two are out at once. Spares, these and servers, are in no bill.
         transport: ``single_path`` stalls, or loses the job, where a link of its path is down, until traffic goes around
             it; ``multipath`` leaves the path at once.
         laser_temperature_kelvin: case temperature of lasers; None: the one that the catalogue's failure rates hold for.

@@ -741,3 +741,21 @@ def test_degrees_that_cannot_be_are_told_with_their_line(refused, tmp_path, edit
     (line,) = [problem for problem in found if problem.startswith(f"small.yaml:{place}")]
     for word in words:
         assert word in line
+
+
+@pytest.mark.parametrize(
+    ("added", "place", "limit"),
+    [
+        ("economics: {lifetime: 100 years}", "economics.lifetime", "less than or equal to 50 years; got '100 years'"),
+        ("economics: {lifetime: 1 ns}", "economics.lifetime", "greater than or equal to 8.64e+13 ns"),
+        ("economics: {electricity: 1e9 USD/kWh}", "economics.electricity", "less than or equal to 10 USD/kWh; got"),
+        ("economics: {vendor_margin: 99.999999 %}", "economics.vendor_margin", "less than or equal to 99 %; got"),
+        ("reliability: {laser_temperature: -300 degC, checkpoint: {cost: 1 s}}", "reliability.laser_temperature",
+         "greater than or equal to -40 degC; got '-300 degC'"),
+        ("reliability: {span: 0 days, checkpoint: {cost: 1 s}}", "reliability.span", "greater than 0 days; got"),
+        ("reliability: {flap: 800 days, checkpoint: {cost: 1 s}}", "reliability.flap", "equal to 365 days; got"),
+    ],
+)  # fmt: skip
+def test_a_limit_of_a_quantity_has_the_unit_that_was_written(refused, tmp_path, added, place, limit):
+    lines = refused("run", write_small(tmp_path, ("    slack: 1.5 m", "    slack: 1.5 m\n" + added)).name)
+    says(lines, (f"small.yaml:37: {place}", limit))

@@ -21,6 +21,7 @@ from cluster_sim.core.units import (
     SECONDS,
     SECONDS_PER_METRE,
     WATTS,
+    dimension_in,
     strip_unit,
 )
 
@@ -194,3 +195,26 @@ def test_a_field_loses_its_unit_in_files(name, expected):
 @pytest.mark.parametrize(("rate", "said"), [(5e10, "400G"), (1e11, "800G"), (2e11, "1.6T"), (1.25e10, "100G")])
 def test_a_rate_is_said_as_people_do(rate, said):
     assert bit_rate(rate) == said
+
+
+@pytest.mark.parametrize(
+    ("dimension", "value", "text", "said"),
+    [
+        (SECONDS, 0.05, "3 ms", "50 ms"),
+        (SECONDS, 50 * 365 * 86400.0, "100 years", "50 years"),
+        (KELVIN, 233.15, "-300 degC", "-40 degC"),
+        (KELVIN, 233.15, 3.0, "233.15 K"),
+        (DOLLARS_PER_JOULE, 10 / 3.6e6, "99 USD/kWh", "10 USD/kWh"),
+        (RATIO, 1.0, "120 %", "100 %"),
+        (RATIO, 1.0, 1.2, "1"),
+    ],
+)
+def test_a_limit_is_said_in_the_unit_of_who_crossed_it(dimension, value, text, said):
+    assert dimension.said(value, text) == said
+
+
+@pytest.mark.parametrize(
+    ("text", "dimension"), [("3 ms", SECONDS), ("-300 degC", KELVIN), ("5 %", RATIO), ("7", None), ("many", None)]
+)
+def test_a_unit_tells_what_a_quantity_is_of(text, dimension):
+    assert dimension_in(text) is dimension

@@ -175,6 +175,14 @@ def test_a_leaf_takes_those_of_its_servers_with_it_that_the_job_has(count):
     assert rows["leaf switch"].servers == 1
 
 
+def test_light_above_the_servers_own_copper_fails_alone(count):
+    rows, _ = count("topology.scale_up={size: 64, per_switch: 16}", "interconnect.scale_up_top=cpo-scale-up-1.6t")
+    inside = {name for name in rows if name.startswith("scale-up")}
+    assert {name for name in inside if rows[name].rate_per_s} == {
+        "scale-up top engine", "scale-up top external laser", "scale-up top flaps",
+    }  # fmt: skip
+
+
 def test_circuit_switches_and_spare_ones(count):
     topology = "topology={kind: ocs_spine, pod_accelerators: 32}"
     rows, _ = count(topology, "interconnect.spine_ocs=800g-dsp-2xfr4")
@@ -214,9 +222,10 @@ def test_hot_lasers_fail_more_often(count):
     assert laser_ageing(328.15) == pytest.approx(factor)
     assert factor > 1.3
     assert laser_ageing(cool) == 1
-    cold, _ = count()
-    hot, _ = count(laser_temperature_kelvin=328.15)
-    for name in ("leaf_spine leaf laser", "leaf_spine leaf module", "accelerator", "leaf_spine flaps"):
+    cold, _ = count("interconnect.scale_up=800g-dsp-dr8")
+    hot, _ = count("interconnect.scale_up=800g-dsp-dr8", laser_temperature_kelvin=328.15)
+    names = "leaf_spine leaf laser", "leaf_spine leaf module", "accelerator", "leaf_spine flaps", "scale-up laser"
+    for name in (*names, "scale-up module"):
         assert hot[name].rate_per_s / cold[name].rate_per_s == pytest.approx(factor if "laser" in name else 1)
 
 

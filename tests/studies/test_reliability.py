@@ -92,18 +92,6 @@ def test_histories_do_not_depend_on_the_number_of_workers(tmp_path):
     assert all(one.tables[name].equals(two.tables[name]) for name in one.tables)
 
 
-def test_what_neighbours_use_may_fail_unnoticed(tmp_path):
-    """Another 64 accelerators in the same network, which is twice as large."""
-    other = (
-        "{accelerators: 64, accelerator: h100-sxm, model: {layers: 4, hidden: 512, heads: 8, vocabulary: 1024, "
-        "sequence: 256}, parallelism: {tensor: 2, pipeline: 2, data: 16}, global_batch: 64}"
-    )
-    rows = assessed(tmp_path, FEW, f"neighbours={{other: {{job: {other}}}}}")["interruptions"].to_pylist()
-    num = {row["cause"]: row["num_pieces"] for row in rows}
-    assert num["accelerator"] == num["host_leaf flaps"] == num["host_leaf leaf module"] == 64
-    assert (num["leaf_spine flaps"], num["leaf switch"]) == (64, 2)
-
-
 def test_links_that_only_fused_collectives_cross_are_the_jobs(tmp_path):
     """One tensor-parallel group of all 64: nothing runs beside its collectives, and so they are part of compute."""
     split = "job.parallelism={tensor: 64, pipeline: 1, data: 1}"
@@ -278,3 +266,18 @@ def test_a_network_that_no_longer_joins_everybody_stops_the_steps(tmp_path):
     found = _degraded_steps_s(scenario, "numpy", fabric, used, states, lambda phase: None)
     assert found[0] < inf
     assert found[1] == inf
+
+
+def test_what_fails_of_neighbours_does_not_stop_the_job(tmp_path, tables):
+    """Twice the cluster, half of it a neighbour's: as many modules, links and switches as without one."""
+    path = write_small(tmp_path)
+    other = tmp_path / "other.yaml"
+    lines = path.read_text().splitlines()
+    first, last = lines.index("job:") + 1, lines.index("interconnect:")
+    other.write_text("\n".join(line[2:] for line in lines[first:last]) + "\n")
+    beside = assessed(tmp_path, FEW, OFTEN, f"neighbours={{other: {{job: {other}}}}}")
+    pieces = [
+        {row["cause"]: row["num_pieces"] for row in found["interruptions"].to_pylist()} for found in (tables, beside)
+    ]
+    for cause in ("host_leaf host module", "host_leaf flaps", "leaf_spine leaf module", "leaf switch"):
+        assert pieces[0][cause] == pieces[1][cause], cause
