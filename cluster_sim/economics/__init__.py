@@ -2,7 +2,7 @@
 
 from cluster_sim.economics.account import Account, account, account_of
 from cluster_sim.economics.bill import Item, bill_of_materials, priced
-from cluster_sim.economics.economy import Economy, Work, economy
+from cluster_sim.economics.economy import Economy, Work, economy, per_useful_token
 from cluster_sim.economics.energy import Burner, burners
 from cluster_sim.economics.limits import Cooling, cooling_of
 from cluster_sim.economics.pieces import LENGTHS_M, Pieces, count_pieces, line_rate_of, modules_at
@@ -32,6 +32,7 @@ __all__ = [
     "line_rate_of",
     "modules_at",
     "needs",
+    "per_useful_token",
     "power_table",
     "priced",
     "supply_table",

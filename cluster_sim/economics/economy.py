@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from cluster_sim.catalogue import Accelerator
 from cluster_sim.core import YEAR_S
@@ -10,6 +11,11 @@ from cluster_sim.economics.energy import NETWORK_KINDS, Burner, burners
 from cluster_sim.economics.pieces import Pieces
 from cluster_sim.economics.settings import Economics
 from cluster_sim.economics.supply import Need, needs, supply_columns
+
+#: Columns of the summary that are for each token.
+_PER_TOKEN = (
+    "energy_per_token_j", "network_energy_per_token_j", "network_usd_per_mtoken", "cluster_usd_per_mtoken",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,18 @@ class Economy:
             "cluster_usd_per_mtoken": self.usd_per_mtoken(total.capex_usd + total.server_capex_usd, cluster_j),
             **supply_columns(self.needs),
         }
+
+
+def per_useful_token(columns: Mapping[str, Any], goodput_ratio: float) -> dict[str, float | None]:
+    """Columns of the summary that are for each token, where failures leave so much of the time for useful steps.
+
+    What is bought, and burnt, goes on for all of the time. None where nothing useful is done.
+
+    Args:
+        columns: as without failures.
+        goodput_ratio: useful time over all of it.
+    """
+    return {name: columns[name] / goodput_ratio if goodput_ratio else None for name in _PER_TOKEN}
 
 
 def economy(

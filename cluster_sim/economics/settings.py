@@ -18,7 +18,8 @@ class Economics(Spec):
     """What costs are reckoned with.
 
     Attributes:
-        lifetime_s: over which everything that is bought pays off; the cluster trains all the time.
+        lifetime_s: over which everything that is bought pays off; the cluster trains all the time, or as much of it
+            as failures leave, where they are simulated.
         electricity_usd_per_j: price of energy; None for the catalogue's.
         pue: power of the facility over that of what computes in it; None for the catalogue's.
         vendor_margin_ratio: share of the price that is the vendor's, for parts whose cost to the vendor is known; None

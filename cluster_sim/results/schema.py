@@ -76,7 +76,7 @@ SUMMARY = pa.schema(
             "of the known supply of the scarcest part; null where one has no known volume",
         ),
         column("earliest_year", INT, "1", "year in which all parts can be had whose years are known"),
-        column("goodput_ratio", FLOAT, "1", "useful over wall time under failures"),
+        column("goodput_ratio", FLOAT, "1", "useful over wall time under failures; a token is then a useful one"),
         column("goodput_low_ratio", FLOAT, "1", "of the histories of failures a twentieth has less"),
         column("goodput_high_ratio", FLOAT, "1", "of the histories of failures a twentieth has more"),
         column("availability_ratio", FLOAT, "1", "share of the wall time in which the job runs, useful or not"),

@@ -9,13 +9,16 @@ servers is far from linear; it changes by as much as the birth-death chain of se
 figures goodput is what the histories have, exactly.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from math import ceil
+from typing import Any
 
 import numpy as np
 
 from cluster_sim.catalogue import given
 from cluster_sim.config import Scenario
+from cluster_sim.economics import per_useful_token
 from cluster_sim.reliability import Checkpoints, Hazard, Hazards, Reliability, hazards_of, take_inventory
 from cluster_sim.studies.reliability import checkpoints_of
 from cluster_sim.studies.sampled import Option
@@ -58,12 +61,12 @@ class Outlook:
         with given(option.scenario.catalogue):
             return replace(outlook, typical=outlook.measures(option.row["step_time_s"]))
 
-    def columns(self, step_s: float) -> dict[str, float]:
-        """Of the summary, with the figures that hold now and this time of a step."""
+    def columns(self, step_s: float, costs: Mapping[str, Any]) -> dict[str, float | None]:
+        """Of the summary, with the figures that hold now, this time of a step and what it costs without failures."""
         goodput, tokens = self._goodput_ratio(step_s), self.scenario.economics.tokens
         step_tokens = self.scenario.job.global_batch * self.scenario.job.model.sequence
         to_train = {"time_to_train_s": tokens / step_tokens * step_s / goodput} if tokens else {}
-        return {"goodput_ratio": goodput, **to_train}
+        return {"goodput_ratio": goodput, **to_train, **per_useful_token(costs, goodput)}
 
     def _goodput_ratio(self, step_s: float) -> float:
         now = self.measures(step_s)

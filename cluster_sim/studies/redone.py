@@ -110,8 +110,9 @@ class Redoing:
             tier: min(ratio * step_s / now_s * slower(tier, self.typical, now), 1.0)
             for tier, ratio in self.option.utilisation.items()
         }
-        costs = economy_of(self.option.scenario, self._counted(values), self.built.num_endpoints, now_s, busy)
-        return {"step_time_s": now_s, **costs.columns, **(self.outlook.columns(now_s) if self.outlook else {})}
+        scenario, num = self.option.scenario, self.built.num_endpoints
+        found = {"step_time_s": now_s, **economy_of(scenario, self._counted(values), num, now_s, busy).columns}
+        return found | self.outlook.columns(now_s, found) if self.outlook else found
 
     def _counted(self, values: Values) -> tuple[Pieces, ...]:
         """The pieces; counted again where a figure says that there are more or fewer lasers."""

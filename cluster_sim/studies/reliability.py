@@ -12,6 +12,7 @@ from cluster_sim.backend import BackendName, choose_backend
 from cluster_sim.catalogue import given
 from cluster_sim.config import RunConfig, Scenario
 from cluster_sim.core import YEAR_S, InputError, NotBuildableError, SimulationError, stream
+from cluster_sim.economics import per_useful_token
 from cluster_sim.reliability import (
     PARTS,
     Checkpoints,
@@ -112,6 +113,7 @@ def assess(
     live_some = partial(live_all, conditions, scenario.seed, num_recorded=settings.record_histories)
     histories = Histories.joined(list(side_by_side(live_some, numbers, workers)))
     summary = row | _summary(scenario, conditions, histories) | _told(row, inventory, histories)
+    summary |= per_useful_token(row, histories.goodput_ratio)
     events = _events(scenario.name, conditions, histories)
     return tables | {
         "summary": table_of_rows("summary", [summary]),

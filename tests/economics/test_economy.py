@@ -3,7 +3,7 @@
 import pytest
 
 from cluster_sim.catalogue import given
-from cluster_sim.economics import Economics, Work, count_pieces, economy
+from cluster_sim.economics import Economics, Work, count_pieces, economy, per_useful_token
 from cluster_sim.topology import FatTree
 from tests.economics.fixed import FIGURES, FOUR_YEARS, NETWORK_USD, NETWORK_W, SERVERS_USD, SERVERS_W
 from tests.networks import equipment
@@ -85,3 +85,11 @@ def test_a_job_beside_others_pays_its_share():
     for name in (*of_a_token, "cluster_usd_per_mtoken"):
         assert part[name] == pytest.approx(whole[name] / 4)
     assert part["facility_energy_j"] == whole["facility_energy_j"]
+
+
+def test_half_the_time_useful_makes_a_token_cost_twice_as_much():
+    found = columns()
+    half, none = per_useful_token(found, 0.5), per_useful_token(found, 0.0)
+    assert half == {name: 2 * found[name] for name in half}
+    assert set(half) == {name for name in found if "token" in name}
+    assert set(none.values()) == {None}

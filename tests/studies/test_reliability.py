@@ -47,6 +47,22 @@ def test_the_parts_sum_to_the_wall_time(tables):
     assert parts[0]["share_ratio"] == pytest.approx(tables["summary"]["goodput_ratio"][0].as_py())
 
 
+def test_a_useful_token_pays_for_time_that_is_not(tmp_path, tables):
+    """Everything that is for a token is over goodput; what is for a step, or a year, is as without failures."""
+    scenario = small_run(tmp_path, "backend=numpy", FEW, OFTEN).scenario
+    healthy = evaluate(scenario, choose_backend("numpy"))["summary"].to_pylist()[0]
+    row = tables["summary"].to_pylist()[0]
+    for name in (
+        "energy_per_token_j",
+        "network_energy_per_token_j",
+        "network_usd_per_mtoken",
+        "cluster_usd_per_mtoken",
+    ):
+        assert row[name] == pytest.approx(healthy[name] / row["goodput_ratio"])
+    assert (row["capex_usd"], row["network_energy_j"]) == (healthy["capex_usd"], healthy["network_energy_j"])
+    assert row["energy_usd_per_year"] == healthy["energy_usd_per_year"]
+
+
 def test_interruptions_by_cause(tables):
     rows = {row["cause"]: row for row in tables["interruptions"].to_pylist()}
     row = tables["summary"].to_pylist()[0]
