@@ -17,14 +17,21 @@ _OFTEN = (
     "compare.topologies={clos: {kind: clos, pod_accelerators: 32}}",
     "catalogue={h100-sxm: {annual_failure: 30 /year}}",
     "economics={tokens: 1e12}",
-    "reliability={span: 60 days, histories: 200, spare_servers: 1000, checkpoint: {every: 20000, cost: 20 s}}",
+    "reliability={span: 60 days, histories: 60, spare_servers: 1000, checkpoint: {every: 20000, cost: 20 s}}",
 )
+
+
+def _often(folder, settings=_OFTEN):
+    """A comparison of one option, the modules."""
+    config = load_config(write_comparison(folder), settings)
+    only = {"dsp": config.compare.interconnects["dsp"]}
+    return config.model_copy(update={"compare": config.compare.model_copy(update={"interconnects": only})})
 
 
 @pytest.fixture(scope="module")
 def dsp(tmp_path_factory):
     folder = tmp_path_factory.mktemp("often")
-    config = load_config(write_comparison(folder), _OFTEN)
+    config = _often(folder)
     return options_of(config.scenarios, compare(config, "x", folder / "out", workers=1).tables)[0]
 
 
@@ -77,10 +84,9 @@ def test_draws_spread_the_goodput(redoing, dsp):
 
 
 def test_an_interval_of_the_goodput_is_in_the_tables(tmp_path):
-    config = load_config(write_comparison(tmp_path), _OFTEN)
-    done = compare(config, "x", tmp_path / "out", workers=1, sampling=Sampling(num=3))
+    done = compare(_often(tmp_path), "x", tmp_path / "out", workers=1, sampling=Sampling(num=3))
     rows = [row for row in done.tables["uncertainty"].to_pylist() if row["quantity"] == "goodput_ratio"]
-    assert len(rows) == 3
+    assert len(rows) == 1
     assert all(0 < row["low"] <= row["median"] <= row["high"] < 1 for row in rows)
     assert done.manifest["uncertainty"]["largest_goodput_error_ratio"] < 0.02
 
@@ -100,7 +106,7 @@ def test_how_often_servers_are_short():
 def test_waiting_for_servers_follows_how_many_are_out(tmp_path, repair_s):
     """Four servers stand by and some five failures come a day: repairs that take longer are what stops the job."""
     few = [text.replace("spare_servers: 1000", "spare_servers: 4") for text in _OFTEN]
-    config = load_config(write_comparison(tmp_path), few)
+    config = _often(tmp_path, few)
     option = options_of(config.scenarios, compare(config, "x", tmp_path / "out", workers=1).tables)[0]
     values = {("h100-sxm", "repair_time"): repair_s}
     redone, truth = (

@@ -72,7 +72,7 @@ def test_the_manifest_says_how_step_times_were_found_and_how_far_off(done):
 def test_the_same_tables_whatever_the_number_of_workers(tmp_path):
     files = []
     for workers in (1, 2):
-        folder = _drawn(tmp_path, num=5, workers=workers).folder
+        folder = _drawn(tmp_path, num=3, workers=workers).folder
         files.append([(folder / f"{name}.arrow").read_bytes() for name in _TABLES])
     assert files[0] == files[1]
 
