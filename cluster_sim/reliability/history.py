@@ -52,6 +52,7 @@ class Outcome:
         failures: int64[C], by cause, in use or not.
         interruptions: int64[C], of these, those that stopped the job or its restart.
         lost_s: float64[C], work lost, restart and waiting, by the cause that stopped the job.
+        checkpoints: that were whole.
         reason: why the job was given up; "" if it was not.
         events: what happened, where that is recorded.
     """
@@ -61,6 +62,7 @@ class Outcome:
     failures: Array
     interruptions: Array
     lost_s: Array
+    checkpoints: int
     reason: str
     events: tuple[Event, ...]
 
@@ -129,8 +131,8 @@ class _History:
         ])  # fmt: skip
         events = tuple(sorted(self.events.rows, key=lambda event: (event.start_s, event.end_s)))
         return Outcome(
-            wall_s, parts_s, self.num_failures, np.array(self.interruptions, np.int64), np.array(self.lost_s), reason,
-            events,
+            wall_s, parts_s, self.num_failures, np.array(self.interruptions, np.int64), np.array(self.lost_s),
+            went.num_checkpoints, reason, events,
         )  # fmt: skip
 
     def _fail(self) -> simpy.events.ProcessGenerator:
