@@ -17,7 +17,7 @@ from cluster_sim.tables import NONE, Array
 PARTS = ("useful", "checkpoints", "lost_work", "restart", "waiting", "degraded", "stalled")
 #: So many interruptions without a whole checkpoint between them, and the job is given up.
 _MOST_IN_VAIN = 1000
-#: More failures than any job lives through: the rates are absurd, and take minutes to draw.
+#: More failures than any job lives through: the rates are absurd, and all of them would take minutes to draw.
 _MOST_FAILURES = 10**7
 
 _RUNNING, _NOTICING, _WAITING, _STARTING = "running", "noticing", "waiting", "starting"
@@ -136,16 +136,19 @@ class _History:
         )  # fmt: skip
 
     def _fail(self) -> simpy.events.ProcessGenerator:
-        """Process: things fail, one after the other."""
+        """Process: things fail, one after the other; where they would be absurdly many, only those drawn first."""
+        expected = float(self.conditions.hazards.failures_per_s.sum()) * self.conditions.span_s
         for stretch in self.stretches:
             self.num_failures += np.bincount(stretch.cause, minlength=len(self.num_failures))
-            if self.num_failures.sum() > _MOST_FAILURES:
-                self._end(f"given up after {self.num_failures.sum():,} failures; lower their rates, or the span")
-                return
             self._stand_still(stretch)
             for failure in stretch.with_consequences(self.conditions.hazards, self.conditions.retry_s):
                 yield self.env.ring_at(self.env.event(), failure.time_s)
                 self._happens(failure)
+            if expected > _MOST_FAILURES and len(stretch):
+                yield self.env.ring_at(self.env.event(), float(stretch.time_s[-1]))
+                told = f"{self.num_failures.sum():,} failures of {expected:.2g} that are to come"
+                self._end(f"given up after {told}; lower their rates, or the span")
+                return
 
     def _stand_still(self, stretch: Failures) -> None:
         """Whenever something is down that transports wait for."""
