@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SerializeAsAny, ValidationError, model_validator
 
 from cluster_sim.backend import BackendName
-from cluster_sim.catalogue import Given, Interconnect
+from cluster_sim.catalogue import Given, Interconnect, figures_of
 from cluster_sim.config.comparison import AnyTopology, Comparison, Name
 from cluster_sim.config.neighbours import Neighbour, PlacementName, misplaced
 from cluster_sim.config.rank import Rank
@@ -73,7 +73,8 @@ class RunConfig(Common):
     @model_validator(mode="after")
     def _finds_room(self) -> "RunConfig":
         found = misplaced(self.job, self.neighbours, self.cluster_accelerators)
-        raise_problems("RunConfig", [*found, *unsaved(self.reliability, self.job)])
+        found = [*found, *unsaved(self.reliability, self.job), *priced_twice(self.catalogue, self.economics)]
+        raise_problems("RunConfig", found)
         return self
 
     @property
@@ -107,6 +108,7 @@ class CompareConfig(Common):
             for problem in misplaced(job, self.neighbours, self.cluster_accelerators)
         ]
         found += unsaved(self.reliability, *self.compare.all_jobs.values())
+        found += priced_twice(self.catalogue, self.economics)
         raise_problems("CompareConfig", list(dict.fromkeys(found)))
         return self
 
@@ -173,6 +175,21 @@ def unsaved(reliability: Reliability | None, *jobs: Job) -> list[Problem]:
         return []
     what = "nothing says what a checkpoint costs; give {every: 100, cost: 30 s}, or the job a checkpoint"
     return [(("reliability", "checkpoint"), what)]
+
+
+def priced_twice(catalogue: Given, economics: Economics) -> list[Problem]:
+    """Prices that are given although a margin makes them, and costs to vendors that no margin makes prices of."""
+    has_margin = economics.vendor_margin_ratio is not None
+    figure, why = (
+        ("price", "economics.vendor_margin makes this price of vendor_cost; leave out one of the two")
+        if has_margin
+        else ("vendor_cost", "changes nothing without economics.vendor_margin; give that too, or price instead")
+    )
+    return [
+        (("catalogue", name, figure), why)
+        for name, figures in catalogue.root.items()
+        if figure in figures and "vendor_cost" in figures_of(name)
+    ]
 
 
 def _kind(topology: Topology) -> str:

@@ -16,6 +16,15 @@ _LOW, _HIGH = 0.05, 0.95
 
 #: With less nobody would go on.
 _LEAST_GOODPUT = 0.01
+#: So many interruptions in all, and in each history, and not one whole checkpoint: what the ends of histories count as
+#: useful comes to nothing.
+_MOST_WITHOUT, _MOST_WITHOUT_EACH = 10, 3
+
+#: Parts of the wall time whose names say too little.
+_WORDS = {
+    "lost_work": "work that is lost", "restart": "detection and restart", "waiting": "waiting for servers",
+    "degraded": "steps of a degraded network", "stalled": "standing still",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -28,6 +37,7 @@ class Histories:
         failures: int64[H, C].
         interruptions: int64[H, C].
         lost_s: float64[H, C].
+        checkpoints: int64[H].
         reasons: why each was given up; "" where it was not.
         events: of each; () where they were not recorded.
     """
@@ -37,6 +47,7 @@ class Histories:
     failures: Array
     interruptions: Array
     lost_s: Array
+    checkpoints: Array
     reasons: tuple[str, ...]
     events: tuple[tuple[Event, ...], ...]
 
@@ -49,7 +60,7 @@ class Histories:
 
         return cls(
             wall_s=column("wall_s"), parts_s=column("parts_s"), failures=column("failures"),
-            interruptions=column("interruptions"), lost_s=column("lost_s"),
+            interruptions=column("interruptions"), lost_s=column("lost_s"), checkpoints=column("checkpoints"),
             reasons=tuple(outcome.reason for outcome in outcomes), events=tuple(one.events for one in outcomes),
         )  # fmt: skip
 
@@ -62,7 +73,7 @@ class Histories:
 
         return cls(
             wall_s=column("wall_s"), parts_s=column("parts_s"), failures=column("failures"),
-            interruptions=column("interruptions"), lost_s=column("lost_s"),
+            interruptions=column("interruptions"), lost_s=column("lost_s"), checkpoints=column("checkpoints"),
             reasons=tuple(reason for part in parts for reason in part.reasons),
             events=tuple(events for part in parts for events in part.events),
         )  # fmt: skip
@@ -92,13 +103,15 @@ class Histories:
         given_up = [reason for reason in self.reasons if reason]
         if given_up:
             return f"{given_up[0]} ({len(given_up)} of {len(self.reasons)} histories)"
+        interruptions = int(self.interruptions.sum())
+        if not self.checkpoints.any() and interruptions >= max(_MOST_WITHOUT, _MOST_WITHOUT_EACH * len(self.reasons)):
+            return f"no progress: {interruptions} interruptions, and no checkpoint was whole before; save more often"
         if self.goodput_ratio >= _LEAST_GOODPUT:
             return ""
-        waiting, restart = (100 * self.part_ratio(part) for part in ("waiting", "restart"))
-        return (
-            f"no progress: {100 * self.goodput_ratio:.2g} % of the wall time is useful, {waiting:.0f} % goes into "
-            f"waiting for servers, {restart:.0f} % into detection and restart"
-        )
+        shares = {part: 100 * self.part_ratio(part) for part in PARTS if part != "useful"}
+        most = sorted(shares, key=lambda part: -shares[part])[:2]
+        told = ", ".join(f"{shares[part]:.0f} % goes into {_WORDS.get(part, part)}" for part in most)
+        return f"no progress: {100 * self.goodput_ratio:.2g} % of the wall time is useful, {told}"
 
 
 def bounds(values: Array) -> tuple[float, float]:

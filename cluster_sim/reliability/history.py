@@ -17,7 +17,7 @@ from cluster_sim.tables import NONE, Array
 PARTS = ("useful", "checkpoints", "lost_work", "restart", "waiting", "degraded", "stalled")
 #: So many interruptions without a whole checkpoint between them, and the job is given up.
 _MOST_IN_VAIN = 1000
-#: More failures than any job lives through: the rates are absurd, and take minutes to draw.
+#: More failures than any job lives through: the rates are absurd, and all of them would take minutes to draw.
 _MOST_FAILURES = 10**7
 
 _RUNNING, _NOTICING, _WAITING, _STARTING = "running", "noticing", "waiting", "starting"
@@ -52,6 +52,7 @@ class Outcome:
         failures: int64[C], by cause, in use or not.
         interruptions: int64[C], of these, those that stopped the job or its restart.
         lost_s: float64[C], work lost, restart and waiting, by the cause that stopped the job.
+        checkpoints: that were whole.
         reason: why the job was given up; "" if it was not.
         events: what happened, where that is recorded.
     """
@@ -61,6 +62,7 @@ class Outcome:
     failures: Array
     interruptions: Array
     lost_s: Array
+    checkpoints: int
     reason: str
     events: tuple[Event, ...]
 
@@ -129,21 +131,24 @@ class _History:
         ])  # fmt: skip
         events = tuple(sorted(self.events.rows, key=lambda event: (event.start_s, event.end_s)))
         return Outcome(
-            wall_s, parts_s, self.num_failures, np.array(self.interruptions, np.int64), np.array(self.lost_s), reason,
-            events,
+            wall_s, parts_s, self.num_failures, np.array(self.interruptions, np.int64), np.array(self.lost_s),
+            went.num_checkpoints, reason, events,
         )  # fmt: skip
 
     def _fail(self) -> simpy.events.ProcessGenerator:
-        """Process: things fail, one after the other."""
+        """Process: things fail, one after the other; where they would be absurdly many, only those drawn first."""
+        expected = float(self.conditions.hazards.failures_per_s.sum()) * self.conditions.span_s
         for stretch in self.stretches:
             self.num_failures += np.bincount(stretch.cause, minlength=len(self.num_failures))
-            if self.num_failures.sum() > _MOST_FAILURES:
-                self._end(f"given up after {self.num_failures.sum():,} failures; lower their rates, or the span")
-                return
             self._stand_still(stretch)
             for failure in stretch.with_consequences(self.conditions.hazards, self.conditions.retry_s):
                 yield self.env.ring_at(self.env.event(), failure.time_s)
                 self._happens(failure)
+            if expected > _MOST_FAILURES and len(stretch):
+                yield self.env.ring_at(self.env.event(), float(stretch.time_s[-1]))
+                told = f"{self.num_failures.sum():,} failures of {expected:.2g} that are to come"
+                self._end(f"given up after {told}; lower their rates, or the span")
+                return
 
     def _stand_still(self, stretch: Failures) -> None:
         """Whenever something is down that transports wait for."""

@@ -121,7 +121,7 @@ class _Count:
 
     def _inside_tier(self, tier: str, ends: LinkEnds, pieces: list[Pieces]) -> Iterator[Hazard]:
         """Its cables, or modules at both ends, and flaps of each of those that lie side by side in one link."""
-        where = f"{tier.replace('_', '-', 1).replace('_', ' ')} "
+        where = tier.replace("_", "-", 1).replace("_", " ")
         counts = {piece.part: self._inside_jobs(piece.count) for piece in pieces}
         for name, end in ends.by_name.items():
             yield from self._parts(where, name, end, counts[name], tier, Breaks(servers=1))
@@ -139,25 +139,35 @@ class _Count:
         ends, links = self.interconnect.ends(tier), self.fabric.links
         lower, upper = ends.technologies
         lower_node, upper_node = links.src[up], links.dst[up]
+        box, (below, above) = self._box(tier, lower_node), self._places(tier, lower_node, upper_node)
         if lower.form == "cable":
-            _, boxes = np.unique(np.stack([self._box(lower_node), upper_node]), axis=1, return_inverse=True)
-            yield from self._end(tier, up, ends.lower, lower, boxes.ravel(), lower_node)
+            _, boxes = np.unique(np.stack([box, upper_node]), axis=1, return_inverse=True)
+            yield from self._end(tier, tier, up, ends.lower, lower, boxes.ravel(), lower_node)
         else:
-            yield from self._end(tier, up, ends.lower, lower, self._box(lower_node), lower_node)
+            yield from self._end(tier, below, up, ends.lower, lower, box, lower_node)
             if tier not in OCS_TIERS:  # the other end of a link into an OCS is glass
-                yield from self._end(tier, up, ends.upper, upper, upper_node, upper_node)
-        yield self._flaps(f"{tier} ", ends, len(up), tier, self._detour_s(up))
+                yield from self._end(tier, above, up, ends.upper, upper, upper_node, upper_node)
+        yield self._flaps(tier, ends, len(up), tier, self._detour_s(up))
 
     def _flaps(self, where: str, ends: LinkEnds, num: int, tier: str, detour_s: float) -> Hazard:
         """Of so many links, as often as the mean of the technologies at their ends."""
         rates = [self._rate(name, "flaps", end.flaps) for name, end in ends.by_name.items()]
         return Hazard(
-            f"{where}flaps", "flap", num, sum(rates) / len(rates), 0.0, ends.label, tier, outage_s=self.flap_s,
+            f"{where} flaps", "flap", num, sum(rates) / len(rates), 0.0, ends.label, tier, outage_s=self.flap_s,
             detour_s=detour_s,
         )  # fmt: skip
 
-    def _box(self, node: Array) -> Array:
-        """Accelerators by their servers, which modules stand in."""
+    def _places(self, tier: str, lower: Array, upper: Array) -> tuple[str, str]:
+        """Where modules of a tier are: ``leaf_spine leaf``, ``leaf_spine spine``, or ``other leaf`` among equals."""
+        below, above = (
+            NODE_KINDS[self.fabric.node_kind[int(node[0])]].replace("endpoint", "host") for node in (lower, upper)
+        )
+        return f"{tier} {below}", f"{tier} {'other ' if above == below else ''}{above}"
+
+    def _box(self, tier: str, node: Array) -> Array:
+        """Accelerators by their servers, where these share the modules of a tier, as in the bill."""
+        if tier not in ("host_leaf", "host_ocs"):
+            return node
         host, is_endpoint = self.fabric.endpoint_host, node < self.fabric.num_endpoints
         return np.where(is_endpoint, host[np.where(is_endpoint, node, 0)], node + len(host))
 
@@ -171,10 +181,12 @@ class _Count:
         src = src[src < self.fabric.num_endpoints]
         return np.asarray(src[self.has_only_one[src]])
 
-    def _end(self, tier: str, up: Array, name: str, end: Technology, box: Array, node: Array) -> Iterator[Hazard]:
+    def _end(
+        self, tier: str, where: str, up: Array, name: str, end: Technology, box: Array, node: Array
+    ) -> Iterator[Hazard]:  # fmt: skip
         """Modules, engines or cables in ``box`` of the links ``up``, at ``node``; lasers in and outside of them."""
         pieces = modules_at(end, np.unique(box, return_inverse=True)[1].ravel(), line_rate_of(self.fabric, up))
-        count, where = int(pieces.sum()), _place(tier, end, self.fabric, node)
+        count = int(pieces.sum())
         ports = max(round(len(up) / count), round(end.ports_per_engine.typical) if end.ports_per_engine else 1)
         yield from self._parts(where, name, end, count, tier, self._breaks(tier, up, node, ports, end.replaced))
         if end.external_laser is not None:
@@ -186,8 +198,8 @@ class _Count:
         self._trusts(name, "repair_time", end.repair_time)
         rate, repair_s = self._rate(name, "annual_failure", end.annual_failure), end.repair_time.typical
         share = end.laser_share.typical if end.laser_share else 0.0
-        yield Hazard(f"{where}{end.form}", "link", num, rate * (1 - share), repair_s, name, tier).that(breaks)
-        yield Hazard(f"{where}laser", "laser", num, self._hot(rate * share), repair_s, name, tier).that(breaks)
+        yield Hazard(f"{where} {end.form}", "link", num, rate * (1 - share), repair_s, name, tier).that(breaks)
+        yield Hazard(f"{where} laser", "laser", num, self._hot(rate * share), repair_s, name, tier).that(breaks)
 
     def _external(self, where: str, end: Technology, num_ends: int, tier: str, breaks: Breaks) -> Hazard:
         """The laser modules that feed so many engines."""
@@ -197,7 +209,7 @@ class _Count:
         rate = self._hot(self._rate(name, "annual_failure", light.annual_failure))
         num = ceil(num_ends * lasers_per_end(end) - 1e-9)
         return Hazard(
-            f"{where}external laser", "laser", num, rate, light.repair_time.typical, name, tier
+            f"{where} external laser", "laser", num, rate, light.repair_time.typical, name, tier
         ).that(breaks)  # fmt: skip
 
     def _hot(self, rate_per_s: float) -> float:
@@ -277,10 +289,3 @@ def _links_of_endpoints(fabric: Fabric, is_outside: Array) -> Array:
     """int64[endpoints], links that leave each into the network."""
     src = fabric.links.src[is_outside]
     return np.bincount(src[src < fabric.num_endpoints], minlength=fabric.num_endpoints)
-
-
-def _place(tier: str, end: Technology, fabric: Fabric, node: Array) -> str:
-    """``leaf_spine leaf `` for modules in leaves, ``leaf_spine `` for cables."""
-    if end.form == "cable":
-        return f"{tier} "
-    return f"{tier} {NODE_KINDS[fabric.node_kind[int(node[0])]].replace('endpoint', 'host')} "

@@ -239,11 +239,12 @@ def _summary(scenario: Scenario, conditions: Conditions, histories: Histories) -
     low, high = histories.goodput_bounds
     goodput, step_s = histories.goodput_ratio, conditions.checkpoints.step_s
     tokens, step_tokens = scenario.economics.tokens, scenario.job.global_batch * scenario.job.model.sequence
+    is_done = bool(tokens and goodput and not histories.reason)
     return {
         "goodput_ratio": goodput, "goodput_low_ratio": low, "goodput_high_ratio": high,
         "availability_ratio": histories.availability_ratio,
         "interruptions_per_day": float(histories.interruptions.sum() / histories.wall_s.sum() * 86400.0),
-        "time_to_train_s": tokens / step_tokens * step_s / goodput if tokens and goodput else None,
+        "time_to_train_s": tokens / step_tokens * step_s / goodput if is_done else None,
         "checkpoint_every": conditions.checkpoints.every,
     }  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -28,7 +29,8 @@ class Workers:
     def __enter__(self) -> Self:
         """Start them: they import what they need while the caller goes on."""
         if self.num > 1:
-            self._pool = ProcessPoolExecutor(self.num, mp_context=multiprocessing.get_context("spawn"))
+            spawn = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.num, mp_context=spawn, initializer=_end_with_parent)
             for _ in range(self.num):
                 self._pool.submit(os.getpid)
         return self
@@ -55,6 +57,18 @@ class Workers:
                 "a worker process ended early: killed, for instance for want of memory (use fewer workers, or 1), or "
                 "started from a script that calls a study outside of 'if __name__ == \"__main__\":'"
             ) from error
+
+
+def _end_with_parent() -> None:
+    """In a worker: end where the parent was killed, instead of waiting for work for ever."""
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def side_by_side(work: Callable[[T], U], items: Sequence[T], workers: int | None = None) -> Iterator[U]:

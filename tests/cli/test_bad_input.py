@@ -759,3 +759,19 @@ def test_degrees_that_cannot_be_are_told_with_their_line(refused, tmp_path, edit
 def test_a_limit_of_a_quantity_has_the_unit_that_was_written(refused, tmp_path, added, place, limit):
     lines = refused("run", write_small(tmp_path, ("    slack: 1.5 m", "    slack: 1.5 m\n" + added)).name)
     says(lines, (f"small.yaml:37: {place}", limit))
+
+
+@pytest.mark.parametrize(
+    ("margin", "figure", "words"),
+    [
+        ("economics: {vendor_margin: 50 %}", "price", "economics.vendor_margin makes this price of vendor_cost"),
+        ("economics: {pue: 1.2}", "vendor_cost", "changes nothing without economics.vendor_margin"),
+    ],
+)
+def test_a_price_that_is_given_and_made_is_refused(refused, tmp_path, margin, figure, words):
+    """The other price, of a part whose cost to its vendor is not known, stands."""
+    given = f"catalogue:\n  cpo-800g: {{{figure}: 300 USD}}\n  800g-dsp-dr8: {{price: 300 USD}}\n{margin}"
+    run = write_small(tmp_path, ("    slack: 1.5 m", f"    slack: 1.5 m\n{given}"))
+    says(refused("run", run.name), (f"small.yaml:38: catalogue.cpo-800g.{figure}", words))
+    comparison = write_comparison(tmp_path, ("seed: 1", f"seed: 1\n{given}"))
+    says(refused("compare", comparison.name), (f"versus.yaml:3: catalogue.cpo-800g.{figure}", words))

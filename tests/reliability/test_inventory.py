@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cluster_sim.catalogue import Given, constants, given, laser, switch, technology
+from cluster_sim.economics import count_pieces
 from cluster_sim.reliability import Reliability, laser_ageing, take_inventory
 from cluster_sim.topology import Equipment
 from tests.small import small_run
@@ -113,6 +114,19 @@ def test_an_engine_is_replaced_with_its_switch_and_its_lasers_from_outside(count
     assert light.repair_s == laser("elsfp").repair_time.typical
     assert rows["spine_core core external laser"].state == "8 spine_core of a core"
     assert "elsfp annual_failure" in found.unverified
+
+
+def test_modules_between_equals_are_told_apart_and_counted_as_in_the_bill(count, tmp_path):
+    """A torus of 4 x 4 x 4: what joins accelerators in cubes and beyond; 1.6T modules carry two of a node's links."""
+    torus = "topology={kind: torus, shape: [4, 4, 4]}"
+    twin = [f"interconnect.{tier}=1.6t-dsp-dr8" for tier in ("leaf_spine", "spine_core")]
+    rows, _ = count(torus, *twin)
+    config = small_run(tmp_path, torus, *twin)
+    fabric = config.topology.fabric(Equipment(64, config.job.accelerator_entry, config.interconnect))
+    for tier in ("leaf_spine", "spine_core"):
+        bought = sum(piece.count for piece in count_pieces(fabric, config.interconnect) if piece.tier == tier
+                     and piece.kind == "module")  # fmt: skip
+        assert rows[f"{tier} host module"].num_pieces + rows[f"{tier} other host module"].num_pieces == bought
 
 
 def test_accelerators_with_a_port_in_each_plane_are_not_cut_off(count):

@@ -297,3 +297,23 @@ def test_what_fails_of_neighbours_does_not_stop_the_job(tmp_path, tables):
     ]
     for cause in ("host_leaf host module", "host_leaf flaps", "leaf_spine leaf module", "leaf switch"):
         assert pieces[0][cause] == pieces[1][cause], cause
+
+
+def test_checkpoints_that_failures_never_let_finish_are_no_progress(tmp_path):
+    """A checkpoint of 300 days where something stops the job every few: the end of a history is not what it gets."""
+    row = assessed(
+        tmp_path, "reliability={span: 400 days, histories: 6, checkpoint: {every: 100, cost: 300 days}}", OFTEN,
+        "economics.tokens=1e12",
+    )["summary"].to_pylist()[0]  # fmt: skip
+    assert row["status"] == "failed"
+    assert "interruptions, and no checkpoint was whole before; save more often" in row["reason"]
+    assert row["time_to_train_s"] is None
+    assert row["goodput_ratio"] < 0.1
+
+
+def test_no_progress_names_where_the_time_goes(tmp_path):
+    """Nothing fails that much; checkpoints of a day after every step leave nothing."""
+    row = assessed(tmp_path, "reliability={span: 30 days, histories: 4, checkpoint: {every: 1, cost: 1 h}}")
+    reason = row["summary"]["reason"][0].as_py()
+    assert "% goes into checkpoints, " in reason
+    assert "waiting for servers" not in reason
