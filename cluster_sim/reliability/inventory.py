@@ -173,7 +173,7 @@ class _Count:
 
     def _detour_s(self, up: Array) -> float:
         """Mean time until traffic goes around these links; inf where one is the only one of an accelerator."""
-        return inf if self._cut_off(up).any() else self.reroute_s
+        return inf if len(self._cut_off(up)) else self.reroute_s
 
     def _cut_off(self, up: Array) -> Array:
         """int64[...], accelerators that have no other link than these."""

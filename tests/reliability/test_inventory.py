@@ -62,6 +62,11 @@ def test_links_of_accelerators_cut_them_off_and_others_are_gone_around(count):
     assert {state.name for state in found.states} == {"leaf_spine", "spine_core", "spine", "core"}
 
 
+def test_accelerator_0_can_be_cut_off_like_any_other(count):
+    rows, _ = count(is_used=lambda fabric: fabric.links.src == 0)
+    assert (rows["host_leaf flaps"].num_pieces, rows["host_leaf flaps"].detour_s) == (1, inf)
+
+
 def test_transports_of_many_paths_leave_one_at_once(count):
     rows, _ = count(transport="multipath")
     assert rows["leaf_spine flaps"].detour_s == rows["core switch"].detour_s == 0
