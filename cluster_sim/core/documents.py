@@ -182,6 +182,8 @@ def _message(detail: Any, written: Any) -> str:
             return str(detail["msg"])
         case "missing":
             return "missing; add this key"
+        case "tuple_type" | "list_type":
+            return f"expected a list, [a, b]; got {detail['input']!r}"
         case "value_error" if isinstance(cause, ValueError):
             return str(cause)
         case "model_type":

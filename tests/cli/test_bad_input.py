@@ -775,3 +775,9 @@ def test_a_price_that_is_given_and_made_is_refused(refused, tmp_path, margin, fi
     says(refused("run", run.name), (f"small.yaml:38: catalogue.cpo-800g.{figure}", words))
     comparison = write_comparison(tmp_path, ("seed: 1", f"seed: 1\n{given}"))
     says(refused("compare", comparison.name), (f"versus.yaml:3: catalogue.cpo-800g.{figure}", words))
+
+
+@pytest.mark.parametrize("value", ["null", "true", "all", "{a: 3}"])
+def test_what_is_no_list_is_told_so(refused, tmp_path, value):
+    path = write_comparison(tmp_path, ("compare:", f"compare:\n  accelerators: {value}"))
+    says(refused("compare", path.name), ("versus.yaml:4: compare.accelerators", "expected a list, [a, b]; got "))
