@@ -12,7 +12,8 @@ from cluster_sim.backend import BackendName, choose_backend
 from cluster_sim.config import CompareConfig, Rank, Scenario
 from cluster_sim.core import InputError, NotBuildableError, SimulationError
 from cluster_sim.results import SCHEMAS, Recorder, Run, claim_folder, provenance, table_of_rows
-from cluster_sim.run import evaluate, identity
+from cluster_sim.run import evaluate
+from cluster_sim.simulated import identity
 from cluster_sim.studies.pareto import pareto
 from cluster_sim.studies.ranking import rank, scores
 from cluster_sim.studies.reliability import assess
