@@ -16,7 +16,7 @@ from cluster_sim.studies.draws import Key, Uncertain, Values, given_values
 from cluster_sim.studies.outlook import Outlook
 from cluster_sim.studies.reliability import assess
 from cluster_sim.studies.response import Amounts, Points, Response, amounts, aspect_of, at, slower, slowness
-from cluster_sim.studies.sampled import Changed, Option
+from cluster_sim.studies.sampled import Changed, Option, Row
 from cluster_sim.tables import Fabric
 from cluster_sim.topology import Equipment
 
@@ -103,7 +103,7 @@ class Redoing:
                 now[aspect] += at(points, slowness(figure, value)) if figure else 0.0
         return now
 
-    def _columns(self, now: Amounts, values: Values) -> dict[str, float]:
+    def _columns(self, now: Amounts, values: Values) -> Row:
         step_s = self.option.row["step_time_s"]
         now_s = step_s + self.response.change_s(self.typical, now)
         busy = {
