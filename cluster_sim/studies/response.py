@@ -31,6 +31,8 @@ _MOVES = {
 }  # fmt: skip
 #: Figures of accelerators that the time of a kernel rests on.
 _PEAKS = ("peak_bf16", "peak_fp8", "peak_fp4", "memory_bandwidth")
+#: The NIC is in the latency of their links, both ways; a torus has none of them.
+_HOST_TIERS = ("host_leaf", "host_ocs")
 #: What options may differ in and yet answer alike.
 _ENDS = ("host_leaf", "leaf_spine", "spine_core", "spine_ocs")
 
@@ -63,7 +65,7 @@ def amounts(
     """
     found = _amounts_of_links(fabric)
     found[_NIC] = scenario.interconnect.nic_entry.latency.typical
-    found[_LATENCY] -= found[_NIC]  # it is in the latency of links to accelerators, both ways
+    found[_LATENCY] -= found[_NIC] * sum(tier in _HOST_TIERS for tier in fabric.tiers)
     for figure in figures:
         if aspect_of(figure, scenario) == figure.name:
             found[figure.name] = slowness(figure, values.get(figure.key, figure.typical))

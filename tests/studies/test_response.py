@@ -164,3 +164,12 @@ def test_amounts_are_of_the_fabric_as_it_is_with_the_figures(options):
     nic = amounts_with(option, {("connectx8-800g", "latency"): 1e-6})
     assert nic["NIC latency"] == 1e-6
     assert nic["network latency"] == pytest.approx(typical["network latency"], rel=1e-12)
+
+
+def test_a_nic_that_no_link_has_in_its_latency_moves_nothing(tmp_path):
+    """A torus of scale-up links and circuits: a step of the simulation takes as long with any NIC."""
+    option = _options(tmp_path, settings=("compare.topologies={torus: {kind: ocs_torus, shape: [4, 4, 4]}}",))[0]
+    values = {("connectx8-800g", "latency"): 2e-6}
+    step_s = simulated(option, values, "numpy")["step_time_s"]
+    assert step_s == option.row["step_time_s"]
+    assert _redoing(option).row(values)["step_time_s"] == step_s
