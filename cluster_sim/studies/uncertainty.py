@@ -17,13 +17,13 @@ from pydantic import Field
 
 from cluster_sim.backend import BackendName
 from cluster_sim.config import CompareConfig
-from cluster_sim.core import SimulationError, Spec
+from cluster_sim.core import NotBuildableError, SimulationError, Spec
 from cluster_sim.results import table_of_rows
 from cluster_sim.studies.draws import Values, draws
 from cluster_sim.studies.drivers import driver_rows
 from cluster_sim.studies.ranking import groups_of, rank
 from cluster_sim.studies.redone import Redoing, amounts_with, simulated
-from cluster_sim.studies.response import Probe, Response, alike, probes
+from cluster_sim.studies.response import Amounts, Probe, Response, alike, probes
 from cluster_sim.studies.sampled import Changed, Option, Sample, group_name, interval_rows, options_of, places
 from cluster_sim.studies.workers import Workers
 
@@ -145,10 +145,21 @@ def _responses(options: Sequence[Option], switching: frozenset[str], work: _Work
 def _response(option: Option, probed: Sequence[Probe], rows: Sequence[Changed]) -> Response:
     found = []
     for probe, row in zip(probed, rows, strict=True):
+        amounts = _amounts_of(option, probe)
+        if amounts is None:  # then draws as far out have no step time either
+            continue
         if row is None:
             raise SimulationError(f"{option.row['scenario']} cannot be simulated with its {probe.aspect} at one end")
-        found.append((probe.aspect, amounts_with(option, probe.values), row["step_time_s"]))
+        found.append((probe.aspect, amounts, row["step_time_s"]))
     return Response.through((amounts_with(option, {}), option.row["step_time_s"]), found)
+
+
+def _amounts_of(option: Option, probe: Probe) -> Amounts | None:
+    """None where the network cannot be built so: circuits that switch too slowly for their slots, say."""
+    try:
+        return amounts_with(option, probe.values)
+    except NotBuildableError:
+        return None
 
 
 def _sample(item: tuple[Option, Response], sampling: Sampling, seed: int) -> Sample:

@@ -19,6 +19,7 @@ from cluster_sim.studies.sampled import Option, Sample, interval_rows, places
 from cluster_sim.studies.uncertainty import _buildable
 from tests.small import small_comparison
 
+_ROTOR = "compare.topologies={{rotor: {{kind: ocs_rotor, pod_accelerators: 32, slot: {}}}}}"
 _TABLES = ("uncertainty", "drivers")
 
 
@@ -130,6 +131,17 @@ def test_draws_in_which_nothing_can_be_built_have_no_winner_and_count_for_nobody
     (row,) = _rows(_drawn(tmp_path, alone, "compare.topologies={clos: {kind: clos, pod_accelerators: 32}}")).values()
     assert 0 < row["buildable_ratio"] < 1
     assert row["wins_ratio"] == 1
+
+
+def test_circuits_that_are_too_slow_in_some_draws_cannot_be_built_in_these(tmp_path):
+    """
+    Slots of 0.4 s: mirrors take some 15 ms and transceivers 6 ms to see light again, but up to a second by one source.
+    """
+    done = _drawn(tmp_path, _ROTOR.format("400 ms"), num=40)
+    row = _rows(done)["tiny / dsp / rotor"]
+    assert 0 < row["buildable_ratio"] < 1
+    late = {row["figure"] for row in done.tables["drivers"].to_pylist() if row["gap_high_ratio"] is None}
+    assert "800g-dsp-2xfr4 reacquisition" in late
 
 
 def test_a_draw_that_can_be_built_is_simulated_in_full():
