@@ -178,11 +178,13 @@ def test_a_nic_that_no_link_has_in_its_latency_moves_nothing(tmp_path):
 def test_what_a_guard_time_leaves_of_a_rotors_slots_is_that_of_the_draw(tmp_path):
     """
     Slots of 1.1 s and half a second until transceivers see light again: bytes take one over what is left, about twice
-    as long, and not half of the way to the ten times that they take where it is a whole second.
+    as long; with every figure at its high end the step takes what the simulation says.
     """
     rotor = "compare.topologies={rotor: {kind: ocs_rotor, pod_accelerators: 32, slot: 1.1 s}}"
     option = _options(tmp_path, settings=(rotor,))[0]
     values = {("800g-dsp-2xfr4", "reacquisition"): 0.5, ("800g-dsp-dr8", "reacquisition"): 0.5}
-    rates = [amounts_with(option, each)["network rate"] for each in ({}, values)]
-    redone = Redoing.of(option, Response({"network rate": ((0.0, 0.0), (1e-9, 1.0))})).row(values)
-    assert redone["step_time_s"] - option.row["step_time_s"] == pytest.approx((rates[1] - rates[0]) / 1e-9, rel=1e-9)
+    assert amounts_with(option, values)["circuits"] == pytest.approx(1.1 / (1.1 - 0.515))
+    late = {figure.key: figure.high for figure in option.figures if figure.figure in ("switch_time", "reacquisition")}
+    truth = simulated(option, late, "numpy")["step_time_s"]
+    assert truth > option.row["step_time_s"]
+    assert _redoing(option).row(late)["step_time_s"] == pytest.approx(truth, rel=1e-9)
