@@ -80,7 +80,7 @@ def run(config: Path, **options: Any) -> None:
 @_CONFIG
 @click.option(
     "--uncertainty",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, 100_000),
     metavar="N",
     help="Draw the catalogue's figures N times between low and high: intervals, and how often each option wins.",
 )

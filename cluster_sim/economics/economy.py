@@ -89,7 +89,7 @@ class Economy:
             "network_power_w": total.network_power_w,
             "capex_usd": total.capex_usd,
             "num_modules": total.num_modules,
-            "network_share_ratio": total.network_power_w / total.cluster_power_w,
+            "network_share_ratio": total.network_power_w / total.cluster_power_w if total.cluster_power_w else 0.0,
             "facility_energy_j": cluster_j * self.pue,
             "energy_per_token_j": cluster_j * self.pue / tokens,
             "network_energy_per_token_j": network_j / tokens,

@@ -32,7 +32,7 @@ def power_table(scenario: str, burners: tuple[Burner, ...]) -> pa.Table:
     return table_of_rows("power", [
         {
             "scenario": scenario, "kind": one.kind, "power_w": one.power_w, "energy_j": one.energy_j,
-            "share_ratio": one.power_w / facility_w,
+            "share_ratio": one.power_w / facility_w if facility_w else 0.0,
         }
         for one in burners
     ])  # fmt: skip

@@ -15,7 +15,7 @@ from cluster_sim.tables import Array
 _LOW, _HIGH = 0.05, 0.95
 
 #: With less nobody would go on.
-_LEAST_GOODPUT = 0.01
+LEAST_GOODPUT = 0.01
 #: So many interruptions in all, and in each history, and not one whole checkpoint: what the ends of histories count as
 #: useful comes to nothing.
 _MOST_WITHOUT, _MOST_WITHOUT_EACH = 10, 3
@@ -106,7 +106,7 @@ class Histories:
         interruptions = int(self.interruptions.sum())
         if not self.checkpoints.any() and interruptions >= max(_MOST_WITHOUT, _MOST_WITHOUT_EACH * len(self.reasons)):
             return f"no progress: {interruptions} interruptions, and no checkpoint was whole before; save more often"
-        if self.goodput_ratio >= _LEAST_GOODPUT:
+        if self.goodput_ratio >= LEAST_GOODPUT:
             return ""
         shares = {part: 100 * self.part_ratio(part) for part in PARTS if part != "useful"}
         most = sorted(shares, key=lambda part: -shares[part])[:2]

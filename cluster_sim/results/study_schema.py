@@ -161,7 +161,7 @@ DRIVERS = pa.schema(
     [
         column("scenario", TEXT, "", "first of its group with typical figures"),
         column("group", TEXT, "", "options that stand against each other"),
-        column("second", TEXT, "", "scenario that is second of it"),
+        column("second", TEXT, "", "scenario that is second of it; null where there is none"),
         column("figure", TEXT, "", "entry of the catalogue and its figure"),
         column("status", TEXT, "", "V1 V2 V3 sourced, D derived, M unverified"),
         column("low", FLOAT, "figure_unit", "end of the figure's range"),

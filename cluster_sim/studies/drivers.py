@@ -19,7 +19,8 @@ def driver_rows(
     """Rows of the table ``drivers`` for options that stand against each other.
 
     A figure has a row for each quantity in which it, moved alone from end to end, changes the gap between the options
-    that are first and second with typical figures; and a row ``rank`` if it changes any gap, or who is first.
+    that are first and second with typical figures; and a row ``rank`` if it changes any gap, or who is first. An option
+    that stands alone has no second and no gaps, but may not be buildable at an end.
 
     Args:
         name: what they are called together.
@@ -29,15 +30,15 @@ def driver_rows(
         drawn: float64[draws], values of every figure.
     """
     ranked = sorted((sample for sample in group if sample.option.row["rank"]), key=lambda one: one.option.row["rank"])
-    if len(ranked) < 2:
+    if not ranked:
         return []
-    first, second = ranked[:2]
+    first, second = ranked[0], next(iter(ranked[1:]), None)
     figures = dict.fromkeys(figure for sample in group for figure in sample.option.figures)
     won = decided(place)
     at_first = place[[sample is first for sample in group].index(True), won]
     rows = []
     for figure in figures:
-        found = list(_gaps(first, second, figure, drawn[figure.key]))
+        found = _gaps(first, second, figure, drawn[figure.key]) if second else []
         winners = [_winner(group, ranking, figure, end) for end in _ENDS]
         if found or any(winner != first.option.row["scenario"] for winner in winners):
             rest = dict(zip(("winner_low", "winner_high"), winners, strict=True))
@@ -47,9 +48,9 @@ def driver_rows(
     return rows
 
 
-def _described(first: Sample, second: Sample, figure: Uncertain) -> Row:
+def _described(first: Sample, second: Sample | None, figure: Uncertain) -> Row:
     return {
-        "scenario": first.option.row["scenario"], "second": second.option.row["scenario"],
+        "scenario": first.option.row["scenario"], "second": second.option.row["scenario"] if second else None,
         "figure": figure.name, "status": figure.status, "figure_unit": figure.unit,
         "low": figure.low, "typical": figure.typical, "high": figure.high,
     }  # fmt: skip
@@ -63,20 +64,32 @@ def _gaps(first: Sample, second: Sample, figure: Uncertain, drawn: Array) -> lis
             continue
         typical = _gap(first.option.row, second.option.row, quantity)
         low, high = (_gap(first.row_with(figure.key, end), second.row_with(figure.key, end), quantity) for end in _ENDS)
-        if not (abs(low - typical) <= _SAME and abs(high - typical) <= _SAME):  # NaN: one of the two cannot be built
-            gap = second.values(quantity) / first.values(quantity) - 1
+        if not (_is_same(low, typical) and _is_same(high, typical)):
+            gap = _gaps_of(first.values(quantity), second.values(quantity))
+            told = dict(zip(("gap_low_ratio", "gap_ratio", "gap_high_ratio"), (low, typical, high), strict=True))
             rows.append({
-                "quantity": quantity, "influence": rank_correlation(drawn, gap), "gap_ratio": typical,
-                "gap_low_ratio": None if np.isnan(low) else low, "gap_high_ratio": None if np.isnan(high) else high,
+                "quantity": quantity, "influence": rank_correlation(drawn, gap),
+                **{name: one if np.isfinite(one) else None for name, one in told.items()},
             })  # fmt: skip
     return rows
 
 
 def _gap(first: Row, second: Row, quantity: str) -> float:
     """How much more the second has of it, relative to the first; NaN where one of the two cannot be built."""
-    if (first["status"], second["status"]) != ("ok", "ok") or not first[quantity]:
+    if (first["status"], second["status"]) != ("ok", "ok"):
         return np.nan
-    return float(second[quantity] / first[quantity] - 1)
+    return float(_gaps_of(*(np.array(row[quantity], np.float64) for row in (first, second))))
+
+
+def _gaps_of(first: Array, second: Array) -> Array:
+    """The same of many: 0 between equals, two that cost nothing too; infinite over something that costs nothing."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(second == first, 0.0, second / first - 1)
+
+
+def _is_same(one: float, other: float) -> bool:
+    """But for rounding; NaN, where one of the two cannot be built, is like nothing."""
+    return one == other or abs(one - other) <= _SAME
 
 
 def _winner(group: Sequence[Sample], ranking: Ranking, figure: Uncertain, end: str) -> str | None:

@@ -9,9 +9,9 @@ servers is far from linear; it changes by as much as the birth-death chain of se
 figures goodput is what the histories have, exactly.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from math import ceil
 from typing import Any
 
 import numpy as np
@@ -19,13 +19,18 @@ import numpy as np
 from cluster_sim.catalogue import given
 from cluster_sim.config import Scenario
 from cluster_sim.economics import per_useful_token
-from cluster_sim.reliability import Checkpoints, Hazard, Hazards, Reliability, hazards_of, take_inventory
+from cluster_sim.reliability import LEAST_GOODPUT, Checkpoints, Hazard, Hazards, Reliability, hazards_of, take_inventory
 from cluster_sim.studies.reliability import checkpoints_of
 from cluster_sim.studies.sampled import Option
 from cluster_sim.tables import NONE, Array, Fabric
 
 #: Parts of the wall time in which the job runs without getting on, and those that interruptions take besides waiting.
 _RUNNING, _STOPPED = ("checkpoints", "degraded", "stalled"), ("lost_work", "restart")
+
+#: Above these there is no progress, however far.
+_MOST_WAITING, _MOST_TO_RESTART = 1e9, 100.0
+#: Weights of the chain above this are made smaller, all in the same proportion; only their ratios count.
+_LARGE = 1e100
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +66,15 @@ class Outlook:
         with given(option.scenario.catalogue):
             return replace(outlook, typical=outlook.measures(option.row["step_time_s"]))
 
-    def columns(self, step_s: float, costs: Mapping[str, Any]) -> dict[str, float | None]:
-        """Of the summary, with the figures that hold now, this time of a step and what it costs without failures."""
+    def columns(self, step_s: float, costs: Mapping[str, Any]) -> dict[str, Any]:
+        """Of the summary, with the figures that hold now, this time of a step and what it costs without failures.
+
+        Where they leave no progress the status is ``failed``, as of histories.
+        """
         goodput, tokens = self._goodput_ratio(step_s), self.scenario.economics.tokens
+        if goodput < LEAST_GOODPUT:
+            no_time = {"status": "failed", "time_to_train_s": None}
+            return {"goodput_ratio": goodput, **no_time, **per_useful_token(costs, goodput)}
         step_tokens = self.scenario.job.global_batch * self.scenario.job.model.sequence
         to_train = {"time_to_train_s": tokens / step_tokens * step_s / goodput} if tokens else {}
         return {"goodput_ratio": goodput, **to_train, **per_useful_token(costs, goodput)}
@@ -87,10 +98,11 @@ class Outlook:
         stops_per_s = hazards.stops_per_s(retry_s)
         saved = checkpoints_of(self.scenario.job, settings, step_s, stops_per_s)
         failures_per_s = hazards.failures_per_s
+        to_restart_s = settings.used_s("detection") + settings.used_s("restart")
         return {
             "checkpoints": saved.cost_s / (saved.every * step_s),
             "lost_work": stops_per_s * _mean_lost_s(saved),
-            "restart": float(np.expm1(stops_per_s * (settings.used_s("detection") + settings.used_s("restart")))),
+            "restart": float(np.expm1(min(stops_per_s * to_restart_s, _MOST_TO_RESTART))),
             "waiting": self._waiting(settings, float((failures_per_s * hazards.servers) @ hazards.repair_s)),
             "degraded": float(failures_per_s[hazards.state != NONE] @ hazards.repair_s[hazards.state != NONE]),
             "stalled": float(failures_per_s @ _mean_stall_s(hazards, retry_s)),
@@ -99,9 +111,8 @@ class Outlook:
     def _waiting(self, settings: Reliability, mean_out: float) -> float:
         """Seconds of waiting for each other one, where ``mean_out`` servers would be out if the job went on."""
         job = self.scenario.job
-        servers = ceil(job.accelerators / job.accelerator_entry.accelerators_per_host.typical)
-        share = short_ratio(servers, settings.num_spares(servers), mean_out)
-        return share / (1 - share)
+        servers = math.ceil(job.accelerators / job.accelerator_entry.accelerators_per_host.typical)
+        return min(shortage(servers, settings.num_spares(servers), mean_out), _MOST_WAITING)
 
     def _hazards(self) -> Hazards:
         scenario, settings = self.scenario, self.scenario.reliability or Reliability()
@@ -118,8 +129,8 @@ class Outlook:
         return replace(row, num_pieces=self.num_pieces.get(row.name, 0))
 
 
-def short_ratio(servers: int, spares: int, mean_out: float) -> float:
-    """Share of the time in which a job has not all its servers.
+def shortage(servers: int, spares: int, mean_out: float) -> float:
+    """Seconds in which a job has not all its servers, for each in which it has; inf where it hardly ever has.
 
     The number that are out is a birth-death chain: each is repaired by itself, and those in use fail, which are fewer
     than ``servers`` where more than ``spares`` are out.
@@ -135,7 +146,9 @@ def short_ratio(servers: int, spares: int, mean_out: float) -> float:
         enough, short = (enough + weight, short) if out <= spares else (enough, short + weight)
         if weight < 1e-12 * (enough + short) and out > mean_out:
             break
-    return short / (enough + short)
+        if weight > _LARGE:
+            weight, enough, short = 1.0, enough / weight, short / weight
+    return short / enough if enough else math.inf
 
 
 def _mean_lost_s(saved: Checkpoints) -> float:

@@ -16,14 +16,14 @@ from cluster_sim.studies.draws import Key, Uncertain, Values, given_values
 from cluster_sim.studies.outlook import Outlook
 from cluster_sim.studies.reliability import assess
 from cluster_sim.studies.response import Amounts, Points, Response, amounts, aspect_of, at, slower, slowness
-from cluster_sim.studies.sampled import Changed, Option
+from cluster_sim.studies.sampled import Changed, Option, Row
 from cluster_sim.tables import Fabric
-from cluster_sim.topology import Equipment
+from cluster_sim.topology import Equipment, OcsRotor
 
 #: Figures that decide whether a network can be built, by the end at which it least can.
 _WORST = {
     "low": ("reach", "optical_margin", "cage_power", "liquid_cage_power", "max_power"),
-    "high": ("insertion_loss", "circulator_loss", "power"),
+    "high": ("insertion_loss", "circulator_loss", "power", "switch_time", "reacquisition"),
 }
 
 
@@ -35,12 +35,14 @@ class Redoing:
         option: what it is.
         response: of its step time.
         typical: amounts with typical figures.
-        shifts: how they change with a figure alone, by figure and aspect: points over its slowness.
+        shifts: how they change with a figure alone, by figure and aspect: points over its slowness; none where the
+            network is built anew.
         built: the fabric with typical figures, as built.
         pieces: of its network.
         counts: figures that say how many pieces there are.
         outlook: its histories, where it has any.
-        is_certain: whether the network can be built whatever the figures are in their ranges, racks of servers apart.
+        is_certain: whether the network can be built whatever the figures are in their ranges, racks of servers apart,
+            and what it offers is linear in them.
     """
 
     option: Option
@@ -60,10 +62,11 @@ class Redoing:
             built, fabric, _ = network_of(option.scenario)
             typical = amounts(option.scenario, fabric, {}, option.figures)
             pieces = _pieces(option, built)
+        is_certain = _is_certain(option)
         shifts = {
             figure.key: (figure, _shifts(option, figure, typical))
             for figure in option.figures
-            if aspect_of(figure, option.scenario)
+            if is_certain and aspect_of(figure, option.scenario)
         }
         return cls(
             option,
@@ -74,7 +77,7 @@ class Redoing:
             pieces,
             _counts(option),
             Outlook.of(option, built),
-            _is_certain(option),
+            is_certain,
         )
 
     def row(self, values: Values) -> Changed:
@@ -103,7 +106,7 @@ class Redoing:
                 now[aspect] += at(points, slowness(figure, value)) if figure else 0.0
         return now
 
-    def _columns(self, now: Amounts, values: Values) -> dict[str, float]:
+    def _columns(self, now: Amounts, values: Values) -> Row:
         step_s = self.option.row["step_time_s"]
         now_s = step_s + self.response.change_s(self.typical, now)
         busy = {
@@ -179,7 +182,13 @@ def _shifts(option: Option, figure: Uncertain, typical: Amounts) -> dict[str, Po
 
 
 def _is_certain(option: Option) -> bool:
-    """Whether the network can be built with every figure that decides it at its worst end."""
+    """Whether the network can be built with every figure that decides it at its worst end, and answers in proportion.
+
+    Rotors do not: a byte takes one over what the guard time leaves of a slot.
+    """
+    topology = option.scenario.topology
+    if isinstance(topology, OcsRotor) and topology.guard_s is None:
+        return False
     values = {
         figure.key: float(getattr(figure, end))
         for end, names in _WORST.items()

@@ -15,7 +15,8 @@ import numpy as np
 
 from cluster_sim.config import Scenario
 from cluster_sim.studies.draws import Uncertain
-from cluster_sim.tables import Fabric, is_scale_up
+from cluster_sim.tables import CircuitPlanner, Fabric, is_scale_up
+from cluster_sim.topology import OcsRotor, Rotor
 
 #: How much there is of each aspect, by its name; times in s, the others as ``slowness`` has them.
 Amounts = dict[str, float]
@@ -31,6 +32,8 @@ _MOVES = {
 }  # fmt: skip
 #: Figures of accelerators that the time of a kernel rests on.
 _PEAKS = ("peak_bf16", "peak_fp8", "peak_fp4", "memory_bandwidth")
+#: The NIC is in the latency of their links, both ways; a torus has none of them.
+_HOST_TIERS = ("host_leaf", "host_ocs")
 #: What options may differ in and yet answer alike.
 _ENDS = ("host_leaf", "leaf_spine", "spine_core", "spine_ocs")
 
@@ -63,7 +66,7 @@ def amounts(
     """
     found = _amounts_of_links(fabric)
     found[_NIC] = scenario.interconnect.nic_entry.latency.typical
-    found[_LATENCY] -= found[_NIC]  # it is in the latency of links to accelerators, both ways
+    found[_LATENCY] -= found[_NIC] * sum(tier in _HOST_TIERS for tier in fabric.tiers)
     for figure in figures:
         if aspect_of(figure, scenario) == figure.name:
             found[figure.name] = slowness(figure, values.get(figure.key, figure.typical))
@@ -82,8 +85,15 @@ def _amounts_of_links(fabric: Fabric) -> Amounts:
     ]
     return {
         _LATENCY: float(mean_s[~inside].sum()), _RATE: per_byte_s[0], _INSIDE_LATENCY: float(mean_s[inside].sum()),
-        _INSIDE_RATE: per_byte_s[1], _CIRCUITS: fabric.planner.switch_s if fabric.planner else 0.0,
+        _INSIDE_RATE: per_byte_s[1], _CIRCUITS: _of_circuits(fabric.planner),
     }  # fmt: skip
+
+
+def _of_circuits(planner: CircuitPlanner | None) -> float:
+    """Seconds to switch them; of a rotor, which switches all the time, how many times as long bytes take for it."""
+    if isinstance(planner, Rotor):
+        return 1 / planner.lit_ratio
+    return planner.switch_s if planner else 0.0
 
 
 def slower(tier: str, before: Amounts, after: Amounts) -> float:
@@ -117,12 +127,12 @@ def probes(scenario: Scenario, figures: Sequence[Uncertain], switches: bool) -> 
     Args:
         scenario: what answers.
         figures: of it, with ranges.
-        switches: whether circuits are switched in its step; they cost nothing where they are not.
+        switches: whether circuits are switched in its step; they cost nothing where they are not, but in a rotor.
     """
     aspects = dict.fromkeys(aspect_of(figure, scenario) for figure in figures)
     found = []
     for aspect in aspects:
-        if aspect is None or (aspect == _CIRCUITS and not switches):
+        if aspect is None or (aspect == _CIRCUITS and not (switches or isinstance(scenario.topology, OcsRotor))):
             continue
         movers = [figure for figure in figures if aspect_of(figure, scenario) == aspect]
         for end in ("low", "high"):

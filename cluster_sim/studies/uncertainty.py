@@ -8,7 +8,8 @@ time of a step follows ``studies.response``, or is simulated anew too where that
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any, TypeVar
 
 import pyarrow as pa
@@ -16,13 +17,13 @@ from pydantic import Field
 
 from cluster_sim.backend import BackendName
 from cluster_sim.config import CompareConfig
-from cluster_sim.core import SimulationError, Spec
+from cluster_sim.core import NotBuildableError, SimulationError, Spec
 from cluster_sim.results import table_of_rows
 from cluster_sim.studies.draws import Values, draws
 from cluster_sim.studies.drivers import driver_rows
 from cluster_sim.studies.ranking import groups_of, rank
 from cluster_sim.studies.redone import Redoing, amounts_with, simulated
-from cluster_sim.studies.response import Probe, Response, alike, probes
+from cluster_sim.studies.response import Amounts, Probe, Response, alike, probes
 from cluster_sim.studies.sampled import Changed, Option, Sample, group_name, interval_rows, options_of, places
 from cluster_sim.studies.workers import Workers
 
@@ -35,6 +36,9 @@ Tables = dict[str, pa.Table]
 #: Options, by what their steps answer like.
 Classes = dict[str, list[Option]]
 
+#: More take gigabytes, and tell no more: chance moves a share of so many draws by less than 0.2 points.
+MOST_DRAWS = 100_000
+
 
 class Sampling(Spec):
     """How figures are drawn.
@@ -44,7 +48,7 @@ class Sampling(Spec):
         resimulate: whether every option is simulated in every draw.
     """
 
-    num: int = Field(ge=1)
+    num: int = Field(ge=1, le=MOST_DRAWS)
     resimulate: bool = False
 
 
@@ -141,10 +145,21 @@ def _responses(options: Sequence[Option], switching: frozenset[str], work: _Work
 def _response(option: Option, probed: Sequence[Probe], rows: Sequence[Changed]) -> Response:
     found = []
     for probe, row in zip(probed, rows, strict=True):
+        amounts = _amounts_of(option, probe)
+        if amounts is None:  # then draws as far out have no step time either
+            continue
         if row is None:
             raise SimulationError(f"{option.row['scenario']} cannot be simulated with its {probe.aspect} at one end")
-        found.append((probe.aspect, amounts_with(option, probe.values), row["step_time_s"]))
+        found.append((probe.aspect, amounts, row["step_time_s"]))
     return Response.through((amounts_with(option, {}), option.row["step_time_s"]), found)
+
+
+def _amounts_of(option: Option, probe: Probe) -> Amounts | None:
+    """None where the network cannot be built so: circuits that switch too slowly for their slots, say."""
+    try:
+        return amounts_with(option, probe.values)
+    except NotBuildableError:
+        return None
 
 
 def _sample(item: tuple[Option, Response], sampling: Sampling, seed: int) -> Sample:
@@ -170,8 +185,17 @@ def _trials(samples: Sequence[Sample], sampling: Sampling, seed: int) -> list[_T
             classes.setdefault(alike(sample.option.scenario), []).append(number)
         chosen = [(one[turn % len(one)], turn % sampling.num) for turn, one in enumerate(classes.values())]
         wanted = [(number, _buildable(samples[number], draw)) for number, draw in chosen]
-    values = [list(draws(sample.option.figures, sampling.num, seed)) for sample in samples]
-    return [_Trial(number, draw, samples[number].option, values[number][draw]) for number, draw in wanted]
+    return [
+        _Trial(number, draw, samples[number].option, values)
+        for number, turns in groupby(wanted, key=itemgetter(0))
+        for draw, values in _values_of(samples[number].option, {draw for _, draw in turns}, sampling, seed)
+    ]
+
+
+def _values_of(option: Option, wanted: set[int], sampling: Sampling, seed: int) -> Iterator[tuple[int, Values]]:
+    """(draw, values) of some draws, in their order."""
+    found = enumerate(draws(option.figures, sampling.num, seed))
+    return (one for one in found if one[0] in wanted)
 
 
 def _buildable(sample: Sample, draw: int) -> int:

@@ -12,7 +12,7 @@ from cluster_sim.topology.full_mesh import FullMesh
 from cluster_sim.topology.hyperx import HyperX
 from cluster_sim.topology.ocs_hybrid import OcsHybrid
 from cluster_sim.topology.ocs_rails import OcsRails
-from cluster_sim.topology.ocs_rotor import OcsRotor
+from cluster_sim.topology.ocs_rotor import OcsRotor, Rotor
 from cluster_sim.topology.ocs_spine import OcsSpine
 from cluster_sim.topology.ocs_torus import OcsTorus
 from cluster_sim.topology.rail_only import RailOnly
@@ -40,6 +40,7 @@ __all__ = [
     "OcsSpine",
     "OcsTorus",
     "RailOnly",
+    "Rotor",
     "ScaleUpDomain",
     "SlimFly",
     "SlowLinks",

@@ -1,12 +1,15 @@
 """Goodput with other figures, against histories with them."""
 
+import math
+
+import numpy as np
 import pytest
 
 from cluster_sim.config import load_config
 from cluster_sim.studies import Sampling
 from cluster_sim.studies.compare import compare
 from cluster_sim.studies.draws import draws
-from cluster_sim.studies.outlook import Outlook, short_ratio
+from cluster_sim.studies.outlook import Outlook, shortage
 from cluster_sim.studies.redone import Redoing, simulated
 from cluster_sim.studies.response import Response
 from cluster_sim.studies.sampled import options_of
@@ -94,12 +97,36 @@ def test_an_interval_of_the_goodput_is_in_the_tables(tmp_path):
 def test_how_often_servers_are_short():
     """
     Two servers, one spare, a mean of 3 out: weights 1, 3, 3 x 3 / 2 = 4.5, and with one of two in use 4.5 x 3 / 3 / 2
-    = 2.25; short in the last two: 6.75 of 10.75.
+    = 2.25; short in the last two: 6.75 to 4.
     """
-    assert short_ratio(2, 1, 3.0) == pytest.approx(6.75 / 10.75)
-    assert short_ratio(1, 0, 1.0) == 0.5
-    assert short_ratio(8, 1000, 3.0) == 0.0
-    assert short_ratio(8, 1, 0.0) == 0.0
+    assert shortage(2, 1, 3.0) == pytest.approx(6.75 / 4)
+    assert shortage(1, 0, 1.0) == 1.0
+    assert shortage(8, 1000, 3.0) == 0.0
+    assert shortage(8, 1, 0.0) == 0.0
+
+
+@pytest.mark.parametrize("mean_out", [600.0, 900.0, 1e60])
+def test_a_job_that_is_nearly_always_short_of_servers_is_short_by_a_number(mean_out):
+    """
+    350 spares, many more out: e**600 is within what a float holds, e**900 is not, and neither share differs from 1.
+    Against the sums of the chain's weights by their logarithms.
+    """
+    out = np.arange(1, 12_851)
+    steps = np.log(mean_out / out) + np.log1p(-np.maximum(out - 351, 0) / 12_500)
+    weights = np.concatenate([[0.0], np.cumsum(steps)])
+    ratio = np.logaddexp.reduce(weights[351:]) - np.logaddexp.reduce(weights[:351])
+    found = shortage(12_500, 350, mean_out)
+    assert math.log(found) == pytest.approx(ratio, rel=1e-9) if ratio < 200 else found > 1e80
+    assert shortage(8, 0, 1e6) == pytest.approx((1 + 1e6 / 8) ** 8 - 1, rel=1e-3)
+
+
+def test_figures_that_leave_no_progress_make_an_option_fail_as_histories_do(dsp, redoing):
+    """A server that breaks every three hours or so, and a restart of a day: no draw of that has a place."""
+    values = {("h100-sxm", "host_annual_failure"): 3000.0, ("constants", "restart_time"): 86_400.0}
+    redone, truth = redoing.row(values), simulated(dsp, values, "numpy", with_histories=True)
+    assert (redone["status"], redone["time_to_train_s"]) == (truth["status"], truth["time_to_train_s"])
+    assert redone["status"] == "failed"
+    assert 0 < redone["goodput_ratio"] < 0.01
 
 
 @pytest.mark.parametrize("repair_s", [10_000.0, 100_000.0])

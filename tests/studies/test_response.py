@@ -164,3 +164,27 @@ def test_amounts_are_of_the_fabric_as_it_is_with_the_figures(options):
     nic = amounts_with(option, {("connectx8-800g", "latency"): 1e-6})
     assert nic["NIC latency"] == 1e-6
     assert nic["network latency"] == pytest.approx(typical["network latency"], rel=1e-12)
+
+
+def test_a_nic_that_no_link_has_in_its_latency_moves_nothing(tmp_path):
+    """A torus of scale-up links and circuits: a step of the simulation takes as long with any NIC."""
+    option = _options(tmp_path, settings=("compare.topologies={torus: {kind: ocs_torus, shape: [4, 4, 4]}}",))[0]
+    values = {("connectx8-800g", "latency"): 2e-6}
+    step_s = simulated(option, values, "numpy")["step_time_s"]
+    assert step_s == option.row["step_time_s"]
+    assert _redoing(option).row(values)["step_time_s"] == step_s
+
+
+def test_what_a_guard_time_leaves_of_a_rotors_slots_is_that_of_the_draw(tmp_path):
+    """
+    Slots of 1.1 s and half a second until transceivers see light again: bytes take one over what is left, about twice
+    as long; with every figure at its high end the step takes what the simulation says.
+    """
+    rotor = "compare.topologies={rotor: {kind: ocs_rotor, pod_accelerators: 32, slot: 1.1 s}}"
+    option = _options(tmp_path, settings=(rotor,))[0]
+    values = {("800g-dsp-2xfr4", "reacquisition"): 0.5, ("800g-dsp-dr8", "reacquisition"): 0.5}
+    assert amounts_with(option, values)["circuits"] == pytest.approx(1.1 / (1.1 - 0.515))
+    late = {figure.key: figure.high for figure in option.figures if figure.figure in ("switch_time", "reacquisition")}
+    truth = simulated(option, late, "numpy")["step_time_s"]
+    assert truth > option.row["step_time_s"]
+    assert _redoing(option).row(late)["step_time_s"] == pytest.approx(truth, rel=1e-9)

@@ -1,21 +1,25 @@
 """How sure a comparison is: draws, places, and what they hang on."""
 
+import json
 import math
+import warnings
 from functools import partial
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from cluster_sim.catalogue import open_figures
 from cluster_sim.config import Rank
 from cluster_sim.studies import Sampling, compare
-from cluster_sim.studies.draws import Uncertain
+from cluster_sim.studies.draws import Uncertain, entries_in
 from cluster_sim.studies.drivers import driver_rows, rank_correlation
 from cluster_sim.studies.ranking import rank
 from cluster_sim.studies.sampled import Option, Sample, interval_rows, places
 from cluster_sim.studies.uncertainty import _buildable
 from tests.small import small_comparison
 
+_ROTOR = "compare.topologies={{rotor: {{kind: ocs_rotor, pod_accelerators: 32, slot: {}}}}}"
 _TABLES = ("uncertainty", "drivers")
 
 
@@ -129,6 +133,17 @@ def test_draws_in_which_nothing_can_be_built_have_no_winner_and_count_for_nobody
     assert row["wins_ratio"] == 1
 
 
+def test_circuits_that_are_too_slow_in_some_draws_cannot_be_built_in_these(tmp_path):
+    """
+    Slots of 0.4 s: mirrors take some 15 ms and transceivers 6 ms to see light again, but up to a second by one source.
+    """
+    done = _drawn(tmp_path, _ROTOR.format("400 ms"), num=40)
+    row = _rows(done)["tiny / dsp / rotor"]
+    assert 0 < row["buildable_ratio"] < 1
+    late = {row["figure"] for row in done.tables["drivers"].to_pylist() if row["gap_high_ratio"] is None}
+    assert "800g-dsp-2xfr4 reacquisition" in late
+
+
 def test_a_draw_that_can_be_built_is_simulated_in_full():
     sample = _sample("a", 10.0, [None, None, 3.0, None], {})
     assert [_buildable(sample, draw) for draw in range(4)] == [2, 2, 2, 2]
@@ -167,8 +182,8 @@ def test_the_ranking_in_use_decides_who_wins(tmp_path):
     assert all(figure.endswith(("price", "per_port", "reach")) for figure in deciding)
 
 
-@pytest.mark.parametrize("num", [0, -3])
-def test_draws_are_at_least_one(num):
+@pytest.mark.parametrize("num", [0, -3, 10**9])
+def test_draws_are_at_least_one_and_not_so_many_that_memory_ends(num):
     with pytest.raises(ValidationError):
         Sampling(num=num)
 
@@ -240,6 +255,61 @@ def test_a_figure_that_makes_an_option_impossible_drives(ranking, group):
     rows = driver_rows("g", both, places(both, ranking), ranking, drawn)
     assert [row["winner_low"] for row in rows if row["quantity"] == "rank"] == ["b"]
     assert [row["gap_low_ratio"] for row in rows if row["quantity"] == "capex_usd"] == [None]
+
+
+def _costing(name, place, typical, drawn, low, high):
+    sample = _sample(name, typical, drawn, {"low": low, "high": high})
+    sample.option.row["rank"] = place
+    return sample
+
+
+@pytest.mark.filterwarnings("error")
+def test_options_that_cost_nothing_have_no_gap(ranking):
+    """Both are given away, whatever the price of a part that neither pays for."""
+    both = [_costing(name, place, 0.0, [0.0, 0.0], 0.0, 0.0) for place, name in enumerate("ab", start=1)]
+    drawn = dict.fromkeys((_PRICE.key, _POWER.key), np.arange(2.0))
+    assert driver_rows("g", both, places(both, ranking), ranking, drawn) == []
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_gap_to_an_option_that_costs_nothing_has_no_ratio_but_is_no_news_with_every_figure(ranking):
+    both = [_costing("a", 1, 0.0, [0.0, 0.0], 0.0, 5.0), _costing("b", 2, 3.0, [2.0, 4.0], 2.0, 4.0)]
+    drawn = dict.fromkeys((_PRICE.key, _POWER.key), np.arange(2.0))
+    rows = driver_rows("g", both, places(both, ranking), ranking, drawn)
+    assert {row["figure"] for row in rows} == {"x price"}  # at its high end a costs something
+    gap, who = rows
+    assert (gap["gap_low_ratio"], gap["gap_ratio"]) == (None, None)
+    assert gap["gap_high_ratio"] == pytest.approx(-0.2)
+    assert who["winner_high"] == "b"
+
+
+def test_a_cluster_that_costs_and_burns_nothing_has_draws(tmp_path):
+    """All prices and powers that are not given elsewhere are 0: nothing is divided by them."""
+    free = {
+        entry: {
+            name: f"0 {figure.unit}"
+            for name, figure in open_figures(entry).items()
+            if figure.unit in ("USD", "W") and name != "vendor_cost"
+        }
+        for scenario in small_comparison(tmp_path).scenarios
+        for entry in entries_in(scenario)
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        done = _drawn(tmp_path, f"catalogue={json.dumps(free)}", num=3)
+    assert {row["status"] for row in done.summary.to_pylist() if row["topology"] == "clos"} == {"ok"}
+    assert {row["high"] for row in _rows(done).values()} == {0.0}
+    nothing = ("capex_usd", "network_energy_j", "facility_energy_j", "cluster_usd_per_mtoken")
+    drivers = [row for row in done.tables["drivers"].to_pylist() if row["quantity"] in nothing]
+    assert {row["figure"] for row in drivers} <= {"dac-800g reach"}  # with which there is none to compare with
+
+
+def test_an_option_alone_hangs_on_what_keeps_it_from_being_built(ranking):
+    alone = [_costing("a", 1, 10.0, [10.0, None], None, 10.0)]
+    drawn = dict.fromkeys((_PRICE.key, _POWER.key), np.arange(2.0))
+    (row,) = driver_rows("g", alone, places(alone, ranking), ranking, drawn)
+    assert (row["figure"], row["quantity"], row["second"]) == ("x price", "rank", None)
+    assert (row["winner_low"], row["winner_high"]) == (None, "a")
 
 
 def test_one_option_alone_hangs_on_nothing(group, ranking):
