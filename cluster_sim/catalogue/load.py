@@ -151,8 +151,13 @@ def _given(name: str) -> tuple[tuple[str, float], ...]:
 
 @lru_cache(maxsize=_KEPT)
 def _given_entry(section: str, name: str, figures: tuple[tuple[str, float], ...]) -> Entry:
+    """With figures in the place of its own; what it draws without traffic keeps its share of a power that is given."""
     entry = entries(section)[name]
-    own = entry.figures if figures else {}
+    own, new = entry.figures if figures else {}, dict(figures)
+    if "power" in new and "idle_power" in own and "idle_power" not in new and own["power"].typical:
+        idle_w = own["idle_power"].typical * new["power"] / own["power"].typical
+        own_idle = own["idle_power"].model_copy(update={"typical": idle_w, "low": None, "high": None})
+        return entry.model_copy(update={"idle_power": own_idle} | {key: _instead(own[key], new[key]) for key in new})
     return entry.model_copy(update={key: _instead(own[key], value) for key, value in figures})
 
 

@@ -54,6 +54,8 @@ def draw_pareto(rows: Sequence[Row], folder: Path, name: str = "pareto", by: Ran
                 panel.set_ylabel(label)
                 _draw_panel(panel, [row for row in group if row["scenario"] in points], points, looks, front, by)
                 panel.set_xlabel(_TIMES[time_column(group)][1])
+                if panel.get_xscale() == "linear":
+                    panel.ticklabel_format(useOffset=False, axis="x")
                 label_beside(panel, _labels(group, points, looks, front), height)
         figure.legend(handles=looks.handles(), loc="outside lower center", ncols=8, frameon=False)
     return files(folder, name)

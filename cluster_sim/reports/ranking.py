@@ -144,7 +144,10 @@ def _notes(told: _Ranking, left_out: Sequence[Column]) -> list[Text]:
         notes.append("x best: how many times an option it is that would be best in everything that is weighed.")
     if any(row.get("is_pareto_cost") or row.get("is_pareto_energy") for row in ok):
         time = "time to train" if any(row.get("time_to_train_s") is not None for row in ok) else "step time"
-        notes.append(f"front: no other option is as good in {time} and price ($), or in {time} and network energy (J).")
+        notes.append(
+            f"front: no other option is as good in {time} and price ($), or in {time} and network energy (J); ties in "
+            f"{time} count as equal."
+        )
     notes += [". ".join(helps(ok, by, left_out)) + "."] if helps(ok, by, left_out) else []
     if left_out:
         titles = ", ".join(column.title for column in left_out)

@@ -41,7 +41,7 @@ def rank(rows: Sequence[Row], tie_ratio: float, by: Rank | None = None) -> list[
         else:
             costs = {number: float(scored[number] or 0.0) for number in counted}
         place = 1
-        for tied in _ties(costs, tie_ratio):
+        for tied in ties(costs, tie_ratio):
             for position, number in enumerate(sorted(tied, key=lambda number: _tie_break(rows[number], by))):
                 result[number] = (place, position > 0)
                 place += 1
@@ -89,7 +89,7 @@ def _geometric_mean(ratios: Sequence[tuple[float, float]]) -> float:
     return math.exp(math.fsum(share * math.log(ratio) for ratio, share in ratios))
 
 
-def _ties(costs: Mapping[int, float], tie_ratio: float) -> list[list[int]]:
+def ties(costs: Mapping[int, float], tie_ratio: float) -> list[list[int]]:
     """Numbers of rows that tie, best first."""
     waiting = sorted(costs, key=lambda number: costs[number])
     groups: list[list[int]] = []

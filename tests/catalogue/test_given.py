@@ -93,3 +93,11 @@ def test_it_survives_a_process_pool_and_can_be_hashed():
 
 def test_names_are_of_one_entry_each():
     assert len(known_names()) == len(set(known_names()))
+
+
+def test_idle_power_keeps_its_share_of_a_power_that_is_given():
+    own = technology("1.6t-dsp-dr8")
+    with given(Given({"1.6t-dsp-dr8": {"power": own.power.typical / 2}})):
+        assert technology("1.6t-dsp-dr8").idle_power.typical == pytest.approx(own.idle_power.typical / 2)
+    with given(Given({"1.6t-dsp-dr8": {"power": 10.0, "idle_power": 3.0}})):
+        assert technology("1.6t-dsp-dr8").idle_power.typical == 3.0

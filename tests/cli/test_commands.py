@@ -259,8 +259,8 @@ def test_a_comparison_with_draws_tells_how_sure_it_is(cli, tmp_path):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--uncertainty", "0"), "'--uncertainty': 0 is not in the range x>=1"),
-        (("--uncertainty", "-5"), "'--uncertainty': -5 is not in the range x>=1"),
+        (("--uncertainty", "0"), "'--uncertainty': 0 is not in the range 1<=x<=100000"),
+        (("--uncertainty", "-5"), "'--uncertainty': -5 is not in the range 1<=x<=100000"),
         (("--uncertainty", "few"), "'--uncertainty': 'few' is not a valid integer"),
         (("--resimulate",), "say how many with --uncertainty N"),
     ],
