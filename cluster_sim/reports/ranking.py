@@ -134,9 +134,12 @@ def _not_ok(group: Sequence[Row]) -> list[Text]:
 def _notes(told: _Ranking, left_out: Sequence[Column]) -> list[Text]:
     by, ok = told.by, [row for row in told.rows if row["status"] == "ok"]
     decided = "network energy per step, then price" if by.weights == Rank().weights else "step time, energy and price"
-    notes = [
+    ties = (
         f"= Rows of one block tie: their {by.words} is within {100 * told.tie_ratio:g} % of the best of them; "
-        f"{decided} decided their order.",
+        f"{decided} decided their order."
+    )
+    notes = [
+        *([ties] if any(row["is_tie"] for row in ok) else []),
         "Parts of the step in seconds. Power and price are of the network: modules at both ends, cables, switches, "
         "NICs, OCS; no cooling.",
     ]
