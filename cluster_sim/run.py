@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from cluster_sim.backend import Backend, BackendName, choose_backend
 from cluster_sim.catalogue import given
-from cluster_sim.config import RunConfig, Scenario, read_problem, read_transport
+from cluster_sim.config import Common, RunConfig, Scenario, read_problem, read_transport
 from cluster_sim.core import InputError, stream, stream_key
 from cluster_sim.economics import (
     Cooling,
@@ -75,11 +75,16 @@ def simulate(
     with Recorder(folder, provenance()) as recorder:
         for name, table in tables.items():
             recorder.write(name, table)
-        recorder.note(
-            config=config.model_dump(mode="json"), seed=config.seed, backend=backend.name, backend_reason=backend.why,
-            wall_s=round(time.perf_counter() - began_s, 3), **_placement(config.job),
-        )  # fmt: skip
+        recorder.note(**facts_of(config, backend, began_s), **_placement(config.job))
     return Run.open(folder)
+
+
+def facts_of(config: Common, backend: Backend, began_s: float) -> dict[str, object]:
+    """What every manifest of a configuration says; ``began_s`` is when work on it began, on the performance counter."""
+    return {
+        "config": config.model_dump(mode="json"), "seed": config.seed, "backend": backend.name,
+        "backend_reason": backend.why, "wall_s": round(time.perf_counter() - began_s, 3),
+    }  # fmt: skip
 
 
 def _placement(job: Job) -> dict[str, object]:
@@ -192,7 +197,6 @@ def economy_of(
 ) -> Economy:
     """What a scenario burns and costs: the pieces of its network, ``num`` accelerators, the rest as in ``Work``."""
     jobs = (scenario.job, *(neighbour.job for neighbour in scenario.neighbours.values()))
-    tokens = scenario.job.global_batch * scenario.job.model.sequence
     ratio = scenario.job.accelerators / sum(job.accelerators for job in jobs)
-    work = Work(step_s=step_s, step_tokens=tokens, cluster_ratio=ratio, utilisation=utilisation)
+    work = Work(step_s=step_s, step_tokens=scenario.job.step_tokens, cluster_ratio=ratio, utilisation=utilisation)
     return economy(pieces, num, scenario.job.accelerator_entry, work, scenario.economics)

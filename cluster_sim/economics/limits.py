@@ -54,8 +54,9 @@ def cooling_of(
     if interconnect.switch_entry.cooling == "liquid":
         wet.append(f"{interconnect.switch} is cooled by liquid")
     if fabric is not None:
-        _cages(fabric, interconnect, wet, beyond)
-        _chassis(fabric, interconnect, beyond)
+        sides = _sides(fabric, interconnect)
+        _cages(sides, interconnect, wet, beyond)
+        _chassis(fabric, sides, interconnect, beyond)
     if per_rack is not None:
         inside_w = _inside_w(fabric, interconnect, accelerator) if fabric else 0.0
         in_rack = min(per_rack, fabric.num_endpoints) if fabric else per_rack
@@ -66,14 +67,14 @@ def cooling_of(
     return Cooling("liquid" if reasons else "air", "; ".join(reasons))
 
 
-def _cages(fabric: Fabric, interconnect: Interconnect, wet: list[str], beyond: list[str]) -> None:
+def _cages(sides: list["_Side"], interconnect: Interconnect, wet: list[str], beyond: list[str]) -> None:
     """Modules and cables against the cages of the switch."""
     entry = interconnect.switch_entry
     if entry.cage_power is None:
         return
     air_w = entry.cage_power.typical
     liquid_w = max(air_w, entry.liquid_cage_power.typical if entry.liquid_cage_power else np.inf)
-    plugged = {side.name: side.technology for side in _sides(fabric, interconnect)}
+    plugged = {side.name: side.technology for side in sides}
     for name, carrier in plugged.items():
         power_w = 0.0 if carrier.form == "engine" else carrier.power.typical
         if power_w > liquid_w * _TOLERANCE:
@@ -111,13 +112,13 @@ def _sides(fabric: Fabric, interconnect: Interconnect) -> list[_Side]:
     return found
 
 
-def _chassis(fabric: Fabric, interconnect: Interconnect, beyond: list[str]) -> None:
+def _chassis(fabric: Fabric, sides: list[_Side], interconnect: Interconnect, beyond: list[str]) -> None:
     """The busiest switch of each kind with everything that is plugged into it."""
     entry = interconnect.switch_entry
     if entry.max_power is None:
         return
     optics_w = np.zeros(len(fabric.node_kind))
-    for side in _sides(fabric, interconnect):
+    for side in sides:
         num_ends = ends_at(side.technology, side.node, side.other, side.line_rate_bytes_per_s)
         optics_w[: len(num_ends)] += num_ends * side.technology.power.typical
     for kind in PACKET_SWITCHES:

@@ -12,7 +12,7 @@ from cluster_sim.backend import BackendName, choose_backend
 from cluster_sim.config import CompareConfig, Rank, Scenario
 from cluster_sim.core import InputError, NotBuildableError, SimulationError
 from cluster_sim.results import SCHEMAS, Recorder, Run, claim_folder, provenance, table_of_rows
-from cluster_sim.run import evaluate
+from cluster_sim.run import evaluate, facts_of
 from cluster_sim.simulated import identity
 from cluster_sim.studies.pareto import pareto
 from cluster_sim.studies.ranking import rank, scores
@@ -60,11 +60,8 @@ def compare(
         drawn, notes = uncertainty(config, judged, sampling, backend.name, workers, progress) if sampling else ({}, {})
         for table_name, table in (judged | drawn).items():
             recorder.write(table_name, table)
-        recorder.note(
-            config=config.model_dump(mode="json"), seed=config.seed, backend=backend.name, backend_reason=backend.why,
-            wall_s=round(time.perf_counter() - began_s, 3), scenario_wall_s=walls_s,
-            **({"uncertainty": notes} if sampling else {}),
-        )  # fmt: skip
+        more = {"uncertainty": notes} if sampling else {}
+        recorder.note(**facts_of(config, backend, began_s), scenario_wall_s=walls_s, **more)
     return Run.open(folder)
 
 

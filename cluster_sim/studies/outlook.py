@@ -20,7 +20,7 @@ from cluster_sim.catalogue import given
 from cluster_sim.config import Scenario
 from cluster_sim.economics import per_useful_token
 from cluster_sim.reliability import LEAST_GOODPUT, Checkpoints, Hazard, Hazards, Reliability, hazards_of, take_inventory
-from cluster_sim.studies.reliability import checkpoints_of
+from cluster_sim.studies.reliability import checkpoints_of, time_to_train_s
 from cluster_sim.studies.sampled import Option
 from cluster_sim.tables import NONE, Array, Fabric
 
@@ -71,12 +71,12 @@ class Outlook:
 
         Where they leave no progress the status is ``failed``, as of histories.
         """
-        goodput, tokens = self._goodput_ratio(step_s), self.scenario.economics.tokens
+        goodput = self._goodput_ratio(step_s)
         if goodput < LEAST_GOODPUT:
             no_time = {"status": "failed", "time_to_train_s": None}
             return {"goodput_ratio": goodput, **no_time, **per_useful_token(costs, goodput)}
-        step_tokens = self.scenario.job.global_batch * self.scenario.job.model.sequence
-        to_train = {"time_to_train_s": tokens / step_tokens * step_s / goodput} if tokens else {}
+        asked_s = time_to_train_s(self.scenario, step_s, goodput)
+        to_train = {} if asked_s is None else {"time_to_train_s": asked_s}
         return {"goodput_ratio": goodput, **to_train, **per_useful_token(costs, goodput)}
 
     def _goodput_ratio(self, step_s: float) -> float:
@@ -110,8 +110,7 @@ class Outlook:
 
     def _waiting(self, settings: Reliability, mean_out: float) -> float:
         """Seconds of waiting for each other one, where ``mean_out`` servers would be out if the job went on."""
-        job = self.scenario.job
-        servers = math.ceil(job.accelerators / job.accelerator_entry.accelerators_per_host.typical)
+        servers = self.scenario.job.num_servers
         return min(shortage(servers, settings.num_spares(servers), mean_out), _MOST_WAITING)
 
     def _hazards(self) -> Hazards:

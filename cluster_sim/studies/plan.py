@@ -24,6 +24,7 @@ from cluster_sim.backend import BackendName, choose_backend
 from cluster_sim.config import RunConfig, Scenario
 from cluster_sim.core import InputError, stream
 from cluster_sim.results import Recorder, Run, check_output, claim_folder, provenance, table_of_columns, table_of_rows
+from cluster_sim.run import facts_of
 from cluster_sim.studies.compare import simulate_one
 from cluster_sim.studies.estimate import ESTIMATE_PARTS, Estimator
 from cluster_sim.studies.plan_reasons import alternatives, no_plan, reasons
@@ -133,8 +134,7 @@ def plan(
         recorder.write("summary", _summary(plans))
         recorder.write("plans", _plans_table(plans))
         recorder.note(
-            config=config.model_dump(mode="json"), seed=config.seed, backend=backend.name, backend_reason=backend.why,
-            wall_s=round(time.perf_counter() - began_s, 3), search_wall_s=round(searched_s, 3),
+            **facts_of(config, backend, began_s), search_wall_s=round(searched_s, 3),
             plan=_facts(config, plans, others, is_cut_short),
         )  # fmt: skip
     return Run.open(recorder.folder)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from math import ceil, inf
+from math import inf
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,10 +31,10 @@ from cluster_sim.reliability import (
 )
 from cluster_sim.results import Recorder, Run, check_output, claim_folder, provenance, table_of_rows
 from cluster_sim.routing import Spray
-from cluster_sim.run import evaluate, network_of, routed
+from cluster_sim.run import evaluate, facts_of, network_of, routed
 from cluster_sim.studies.workers import side_by_side
 from cluster_sim.tables import Array, Fabric
-from cluster_sim.topology import Equipment, FailedLinks, SlowLinks
+from cluster_sim.topology import FailedLinks, SlowLinks
 from cluster_sim.workload import Job
 
 Tables = dict[str, pa.Table]
@@ -74,10 +74,7 @@ def reliability(
     with Recorder(folder, provenance()) as recorder:
         for name, table in tables.items():
             recorder.write(name, table)
-        recorder.note(
-            config=config.model_dump(mode="json"), seed=config.seed, backend=backend.name, backend_reason=backend.why,
-            wall_s=round(time.perf_counter() - began_s, 3),
-        )  # fmt: skip
+        recorder.note(**facts_of(config, backend, began_s))
     return Run.open(folder)
 
 
@@ -128,11 +125,10 @@ def _conditions(
 ) -> tuple[Inventory, Conditions]:
     """What can fail, and what histories run under."""
     job, chip = scenario.job, scenario.job.accelerator_entry
-    fabric = scenario.topology.fabric(Equipment(scenario.num_endpoints, chip, scenario.interconnect))
-    is_used = used_links(scenario, backend)
+    fabric, is_used = whole_network(scenario, backend)
     inventory = take_inventory(fabric, is_used, scenario.interconnect, chip, job.accelerators, settings)
     hazards = hazards_of(list(inventory.rows), tuple(state.name for state in inventory.states))
-    retry_s, servers = settings.used_s("retry"), ceil(job.accelerators / chip.accelerators_per_host.typical)
+    retry_s, servers = settings.used_s("retry"), job.num_servers
     return inventory, Conditions(
         hazards=hazards, checkpoints=checkpoints_of(job, settings, step_s, hazards.stops_per_s(retry_s)),
         state_step_s=_degraded_steps_s(scenario, backend, fabric, is_used, inventory.states, announce),
@@ -141,15 +137,14 @@ def _conditions(
     )  # fmt: skip
 
 
-def used_links(scenario: Scenario, backend: BackendName) -> Array:
-    """bool[L], links that collectives of the job cross in the healthy network; what neighbours use may fail unnoticed.
+def whole_network(scenario: Scenario, backend: BackendName) -> tuple[Fabric, Array]:
+    """(the fabric as built, bool[L] links that collectives of the job cross in it); neighbours may lose what they use.
 
     Nothing is simulated.
     """
     alone = scenario.model_copy(update={"neighbours": {}, "cluster_accelerators": scenario.num_endpoints})
-    with given(scenario.catalogue):
-        built, fabric, _ = network_of(alone)
-        return routed(alone, built, fabric, choose_backend(backend))[1].used_links()
+    built, fabric, _ = network_of(alone)
+    return built, routed(alone, built, fabric, choose_backend(backend))[1].used_links()
 
 
 def _degraded_steps_s(
@@ -214,7 +209,7 @@ def checkpoints_of(job: Job, settings: Reliability, step_s: float, stops_per_s: 
             "reliability: nothing says what a checkpoint costs; give reliability.checkpoint.cost, or job.checkpoint"
         )
     else:
-        cost_s, lag_s = _cost_s(job, step_s)
+        cost_s, lag_s = writes.once_s(job.model, job.parallelism, job.accelerator_entry)
     if plan is None and writes is not None:
         every = writes.every
     else:
@@ -223,30 +218,23 @@ def checkpoints_of(job: Job, settings: Reliability, step_s: float, stops_per_s: 
     return Checkpoints(step_s, every, cost_s + late_s, lag_s)
 
 
-def _cost_s(job: Job, step_s: float) -> tuple[float, float]:
-    """(time that training waits, time from there until the checkpoint is whole)."""
-    writes = job.checkpoint
-    assert writes is not None, "checked above"
-    once = writes.model_copy(update={"every": 2**40, "asynchronous": False})
-    write_s = once.every * once.mean_s(job.model, job.parallelism, job.accelerator_entry, step_s)
-    if not writes.asynchronous:
-        return write_s, 0.0
-    copied = writes.model_copy(update={"every": 2**40})
-    return copied.every * copied.mean_s(job.model, job.parallelism, job.accelerator_entry, step_s), write_s
-
-
 def _summary(scenario: Scenario, conditions: Conditions, histories: Histories) -> dict[str, object]:
     low, high = histories.goodput_bounds
     goodput, step_s = histories.goodput_ratio, conditions.checkpoints.step_s
-    tokens, step_tokens = scenario.economics.tokens, scenario.job.global_batch * scenario.job.model.sequence
-    is_done = bool(tokens and goodput and not histories.reason)
+    is_done = bool(goodput and not histories.reason)
     return {
         "goodput_ratio": goodput, "goodput_low_ratio": low, "goodput_high_ratio": high,
         "availability_ratio": histories.availability_ratio,
         "interruptions_per_day": float(histories.interruptions.sum() / histories.wall_s.sum() * 86400.0),
-        "time_to_train_s": tokens / step_tokens * step_s / goodput if is_done else None,
+        "time_to_train_s": time_to_train_s(scenario, step_s, goodput) if is_done else None,
         "checkpoint_every": conditions.checkpoints.every,
     }  # fmt: skip
+
+
+def time_to_train_s(scenario: Scenario, step_s: float, goodput_ratio: float) -> float | None:
+    """Until all tokens are trained on; None where nobody asks how long that takes."""
+    tokens = scenario.economics.tokens
+    return tokens / scenario.job.step_tokens * step_s / goodput_ratio if tokens else None
 
 
 def _told(row: dict[str, object], inventory: Inventory, histories: Histories) -> dict[str, object]:

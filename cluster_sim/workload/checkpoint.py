@@ -41,21 +41,31 @@ class Checkpoint(Spec):
             raise_problems("Checkpoint", [] if is_default else [(("host_copy",), what)])
         return self
 
-    def mean_s(self, model: Model, parallel: Parallelism, accelerator: Accelerator, step_s: float) -> float:
-        """Time that training waits for checkpoints, on average for each step.
+    def once_s(self, model: Model, parallel: Parallelism, accelerator: Accelerator) -> tuple[float, float]:
+        """(time that training waits for one, time from there until it is whole).
 
         Args:
             model: what is written, once.
             parallel: which accelerators hold what is written; each shard is written by one that holds it.
             accelerator: how many are in a server.
-            step_s: time of a step.
         """
         total_bytes = float(_BYTES_PER_PARAMETER * model.parameters)
         writers = parallel.num_ranks // (1 if parallel.sharding != "none" else parallel.num_replicas)
         servers = ceil(writers / accelerator.accelerators_per_host.typical)
         write_s = total_bytes / min(self.storage_bytes_per_s, servers * self.front_end_bytes_per_s)
         if not self.asynchronous:
-            return write_s / self.every
-        copy_s = total_bytes / writers / self.host_copy_bytes_per_s
-        late_s = max(0.0, write_s - self.every * step_s)
-        return (copy_s + late_s) / self.every
+            return write_s, 0.0
+        return total_bytes / writers / self.host_copy_bytes_per_s, write_s
+
+    def mean_s(self, model: Model, parallel: Parallelism, accelerator: Accelerator, step_s: float) -> float:
+        """Time that training waits for checkpoints, on average for each step.
+
+        Args:
+            model: as in ``once_s``.
+            parallel: likewise.
+            accelerator: likewise.
+            step_s: time of a step.
+        """
+        wait_s, lag_s = self.once_s(model, parallel, accelerator)
+        late_s = max(0.0, lag_s - self.every * step_s)
+        return (wait_s + late_s) / self.every

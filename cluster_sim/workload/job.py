@@ -1,6 +1,7 @@
 """A training job: a model, how it is split, and what runs it."""
 
 from collections.abc import Sequence
+from math import ceil
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
@@ -273,14 +274,24 @@ class Job(Spec):
         return (peaks.get(self.precision) or chip.peak_bf16).typical
 
     @property
+    def num_servers(self) -> int:
+        """That its accelerators are in."""
+        return ceil(self.accelerators / self.accelerator_entry.accelerators_per_host.typical)
+
+    @property
+    def step_tokens(self) -> int:
+        """That it is trained on in a step."""
+        return self.global_batch * self.model.sequence
+
+    @property
     def step_flop(self) -> float:
         """Model FLOPs of a step, without recomputation."""
-        return self.global_batch * self.model.sequence * self.model.flop_per_token
+        return self.step_tokens * self.model.flop_per_token
 
     @property
     def hardware_flop(self) -> float:
         """FLOPs of a step with what is computed again."""
-        return self.step_flop + self.global_batch * self.model.sequence * recomputed_flop_per_token(self)
+        return self.step_flop + self.step_tokens * recomputed_flop_per_token(self)
 
     def _indivisible(self) -> list[Problem]:
         p, m = self.parallelism, self.model

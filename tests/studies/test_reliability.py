@@ -10,7 +10,7 @@ from cluster_sim.reliability import CheckpointPlan, Degraded, Reliability, young
 from cluster_sim.results import table_of_rows
 from cluster_sim.run import evaluate
 from cluster_sim.studies import assess, compare, reliability
-from cluster_sim.studies.reliability import _degraded_steps_s, checkpoints_of, used_links, without_cables
+from cluster_sim.studies.reliability import _degraded_steps_s, checkpoints_of, whole_network, without_cables
 from cluster_sim.topology import Equipment
 from tests.small import small_comparison, small_run, write_small
 
@@ -114,7 +114,7 @@ def test_links_that_only_fused_collectives_cross_are_the_jobs(tmp_path):
     scenario = small_run(tmp_path, "backend=numpy", FEW, split, "job.model.heads=64").scenario
     tables = evaluate(scenario, choose_backend("numpy"))
     assert not tables["links"]["carried_bytes"].to_numpy().any()
-    assert used_links(scenario, "numpy").all()
+    assert whole_network(scenario, "numpy")[1].all()
 
 
 @pytest.mark.parametrize("topology", ["{kind: clos, planes: 2}", "{kind: ocs_spine, pod_accelerators: 32}",
@@ -123,7 +123,7 @@ def test_links_that_only_fused_collectives_cross_are_the_jobs(tmp_path):
 def test_used_are_the_links_that_carry_anything(tmp_path, topology, routing):
     scenario = small_run(tmp_path, "backend=numpy", f"routing={routing}", f"topology={topology}").scenario
     carried = evaluate(scenario, choose_backend("numpy"))["links"]["carried_bytes"].to_numpy() > 0
-    assert np.array_equal(used_links(scenario, "numpy"), carried)
+    assert np.array_equal(whole_network(scenario, "numpy")[1], carried)
 
 
 def test_another_seed_is_another_history(tmp_path, tables):
